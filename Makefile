@@ -1,0 +1,49 @@
+# The one task runner. `make help` lists what there is.
+.DEFAULT_GOAL := help
+export UV_PYTHON_DOWNLOADS := never
+UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
+BIN := .venv/bin
+
+.tools/bin/uv:
+	python3 -m venv .tools
+	.tools/bin/pip install --quiet --disable-pip-version-check uv
+
+# constraints.txt pins what was tested; `make pins` renews it.
+.venv/.synced: pyproject.toml constraints.txt | $(filter .tools/%,$(UV))
+	$(UV) venv --quiet --allow-existing --python '>=3.11' .venv
+	$(UV) pip install --quiet --python .venv -c constraints.txt -e '.[all]' --group dev
+	@touch $@
+
+.PHONY: help install demo test lint check faults bench docs pins clean
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: .venv/.synced  ## put everything into .venv
+
+demo: .venv/.synced  ## the main job, everything embedded
+	$(BIN)/taximeter demo
+
+test: .venv/.synced  ## the whole suite
+	$(BIN)/pytest -q
+
+lint: .venv/.synced  ## ruff, mypy strict, pyright, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+check: lint  ## what CI runs: lint, then the suite with coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --fail-under=90
+
+bench: .venv/.synced  ## the speed table of docs/performance.md
+	$(BIN)/taximeter bench
+
+pins: .venv/.synced  ## renew constraints.txt from pyproject.toml
+	$(UV) pip compile --quiet --upgrade --all-extras --group dev --no-header --no-annotate --no-emit-index-url pyproject.toml -o constraints.txt
+
+clean:  ## remove what was installed and built
+	rm -rf .venv .tools dist .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Taximeter: the running meter for LLM spend."""

@@ -1,0 +1,1 @@
+"""Where Kafka comes from: a given address, Docker, or the embedded one."""

@@ -1,0 +1,5 @@
+"""The `taximeter` command."""
+
+
+def main() -> None:
+    """Run the command line."""

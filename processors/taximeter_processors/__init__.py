@@ -1,0 +1,1 @@
+"""From usage events to charges, spend and budget alerts, on Faust."""

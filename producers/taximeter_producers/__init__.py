@@ -1,0 +1,1 @@
+"""What other people's services import: emitters, and what fills them. Thin."""

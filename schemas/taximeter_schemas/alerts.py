@@ -1,0 +1,34 @@
+"""What is raised once when something about spend wants a person's attention."""
+
+from __future__ import annotations
+
+from typing import Literal
+from uuid import UUID
+
+from taximeter_schemas.budgets import Period, SubjectKind
+from taximeter_schemas.fields import Event, Moment, Name, Usd
+
+__all__ = ["BudgetThresholdCrossed"]
+
+
+class BudgetThresholdCrossed(Event):
+    """A budget's spend reached one of its thresholds, for the first time.
+
+    `alert_id` is derived from the budget, the subject, the period, the threshold
+    and the limit: a subscriber that keeps the ids it has seen acts once, whatever
+    its own deliveries do.
+    """
+
+    event_type: Literal["BudgetThresholdCrossed"] = "BudgetThresholdCrossed"
+    schema_version: Literal[1] = 1
+    alert_id: UUID
+    raised_at: Moment
+    budget_id: Name
+    subject_kind: SubjectKind
+    subject_id: str
+    period: Period
+    period_start: Moment | None
+    period_end: Moment | None
+    threshold_percent: int
+    limit_usd: Usd
+    spent_usd: Usd

@@ -1,0 +1,137 @@
+"""Every error that Taximeter raises on purpose.
+
+::
+
+    TaximeterError
+    ├── ConfigurationError        a setting or a file that cannot be used as it is
+    │   └── DataDirInUse          another instance holds the data directory
+    ├── BrokerUnavailable         nothing answers at the bootstrap address
+    ├── LedgerError
+    │   ├── LedgerUnavailable     neither a file nor a serving sink to read from
+    │   └── LedgerTooNew          written by a newer version than this one
+    ├── EventRefused              an emitter did not accept an event
+    │   ├── BufferFull            the emitter's memory bound is reached
+    │   ├── EventTooLarge         one event is larger than a record may be
+    │   └── EmitterClosed         emit() after close()
+    └── NotReady                  asked too early: a part is still starting
+
+Each carries its facts as attributes, and the next step in its words. Bad input is
+not an error but a dead letter (`taximeter_schemas.dead_letters`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = [
+    "BrokerUnavailable",
+    "BufferFull",
+    "ConfigurationError",
+    "DataDirInUse",
+    "EmitterClosed",
+    "EventRefused",
+    "EventTooLarge",
+    "LedgerError",
+    "LedgerTooNew",
+    "LedgerUnavailable",
+    "NotReady",
+    "TaximeterError",
+]
+
+
+class TaximeterError(Exception):
+    """The root of the tree above."""
+
+
+class ConfigurationError(TaximeterError):
+    """A setting or a file cannot be used as it is."""
+
+
+class DataDirInUse(ConfigurationError):
+    """Another instance holds the data directory."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        self.path = path
+        self.pid = pid
+        holder = f"process {pid}" if pid else "another process"
+        super().__init__(
+            f"data directory {path} is in use by {holder}: "
+            "stop it, or give another directory with --data"
+        )
+
+
+class BrokerUnavailable(TaximeterError):
+    """Nothing that speaks Kafka answers at the bootstrap address."""
+
+    def __init__(self, bootstrap: str, reason: str = "") -> None:
+        self.bootstrap = bootstrap
+        self.reason = reason
+        because = f" ({reason})" if reason else ""
+        super().__init__(
+            f"no Kafka broker answers at {bootstrap}{because}: "
+            "check the address, or start one with 'taximeter up'"
+        )
+
+
+class LedgerError(TaximeterError):
+    """The DuckDB ledger cannot be used."""
+
+
+class LedgerUnavailable(LedgerError):
+    """There is neither a ledger file nor a sink that serves one."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"cannot read the ledger {path}: {reason}")
+
+
+class LedgerTooNew(LedgerError):
+    """The ledger file was written by a newer version of Taximeter."""
+
+    def __init__(self, path: Path, found: int, known: int) -> None:
+        self.path = path
+        self.found = found
+        self.known = known
+        super().__init__(
+            f"ledger {path} has schema version {found}, this Taximeter knows up to "
+            f"{known}: upgrade Taximeter, or name another ledger"
+        )
+
+
+class EventRefused(TaximeterError):
+    """An emitter did not accept an event; the call that it describes goes on."""
+
+
+class BufferFull(EventRefused):
+    """The emitter's memory bound is reached, usually because Kafka is away."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(
+            f"the emitter already holds {limit} unsent events: check that Kafka "
+            "is reachable, or raise the buffer limit"
+        )
+
+
+class EventTooLarge(EventRefused):
+    """One event is larger than a record may be."""
+
+    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+        super().__init__(
+            f"event is {size_bytes} bytes, at most {limit_bytes} are accepted: "
+            "shorten its tags and ids"
+        )
+
+
+class EmitterClosed(EventRefused):
+    """An event was emitted after the emitter had been closed."""
+
+    def __init__(self) -> None:
+        super().__init__("the emitter is closed: make a new one")
+
+
+class NotReady(TaximeterError):
+    """A part was asked before it had started."""

@@ -1,0 +1,192 @@
+"""How usage events stand in a Kafka record, and how a record is read back.
+
+A record's value is one event as a JSON object, or a *packed* record: a JSON array of
+events that all belong to the record's partition. Reading never raises: what cannot
+be used comes back as a `Fault` in its place, so that the good events of a packed
+record count whatever stands beside them. Pure: the pricing agent, the audit, the
+HTTP API and `taximeter emit` read with the same rules.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple, cast
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, from_json, to_json
+
+from taximeter_schemas.dead_letters import DeadLetter, DeadLetterReason
+from taximeter_schemas.partitioning import partition_of
+from taximeter_schemas.usage import UsageCorrected, UsageEvent, UsageRecorded
+
+__all__ = [
+    "MAX_EVENT_BYTES",
+    "PACKED_HEADER",
+    "Fault",
+    "Origin",
+    "dead_letter",
+    "encode_event",
+    "explained",
+    "packed",
+    "read_record",
+    "usage_key",
+    "usage_partition",
+]
+
+MAX_EVENT_BYTES: Final = 64 * 1024
+"""An emitter accepts no larger event; the bounds of the fields keep real ones below."""
+
+PACKED_HEADER: Final = "taximeter-partitions"
+"""Record header that says by how many partitions our own emitter distributed.
+
+A record that carries the number now in force needs no check of each event's
+partition; any other record is checked event by event.
+"""
+
+_MAX_AHEAD: Final = timedelta(days=1)
+_MAX_FAULTS_TOLD: Final = 5
+
+_many: Final = TypeAdapter(list[UsageRecorded])
+_one: Final = TypeAdapter(UsageRecorded)
+_correction: Final = TypeAdapter(UsageCorrected)
+
+
+class Fault(NamedTuple):
+    """Why a record, or one place in it, cannot be used, and the bytes in question."""
+
+    reason: DeadLetterReason
+    detail: str
+    payload: bytes
+
+
+class Origin(NamedTuple):
+    """The place that something was read from."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+def usage_key(event_id: UUID) -> bytes:
+    """Return the record key that decides an event's partition: its canonical text."""
+    return str(event_id).encode()
+
+
+def usage_partition(event_id: UUID, partitions: int) -> int:
+    """Return the one partition of `usage` in which this id belongs."""
+    return partition_of(usage_key(event_id), partitions)
+
+
+def encode_event(event: UsageEvent) -> bytes:
+    """Return an event as the JSON that stands in a record."""
+    return event.__pydantic_serializer__.to_json(event, exclude_unset=True)
+
+
+def packed(encoded: Sequence[bytes]) -> bytes:
+    """Return one record value for these encoded events.
+
+    >>> packed([b'{"a":1}', b'{"b":2}'])
+    b'[{"a":1},{"b":2}]'
+    """
+    return b"[%b]" % b",".join(encoded)
+
+
+def read_record(
+    value: bytes | None, recorded_at: datetime
+) -> Sequence[UsageEvent | Fault]:
+    """Return what stands in a record, in its order, faults in their places.
+
+    Args:
+        value: the record's value.
+        recorded_at: when Kafka took the record in; an event may not claim to have
+            happened more than a day after it.
+    """
+    readings = _read(value or b"")
+    latest = recorded_at + _MAX_AHEAD
+    for reading in readings:
+        if not isinstance(reading, Fault) and reading.occurred_at > latest:
+            return [_not_after(reading, latest) for reading in readings]
+    return readings
+
+
+def dead_letter(
+    fault: Fault, origin: Origin, position: int | None, recorded_at: datetime
+) -> DeadLetter:
+    """Return the event that keeps a fault with its origin.
+
+    `position` is the place in a packed record, or None for a record that could not
+    be read as a whole.
+    """
+    return DeadLetter(
+        reason=fault.reason,
+        detail=fault.detail,
+        origin_topic=origin.topic,
+        origin_partition=origin.partition,
+        origin_offset=origin.offset,
+        origin_position=position,
+        recorded_at=recorded_at,
+        payload=b64encode(fault.payload),
+    )
+
+
+def _read(value: bytes) -> Sequence[UsageEvent | Fault]:
+    try:
+        if value.startswith(b"["):
+            return _many.validate_json(value)
+        return [_one.validate_json(value)]
+    except ValidationError:
+        return _read_with_care(value)
+
+
+def _read_with_care(value: bytes) -> Sequence[UsageEvent | Fault]:
+    try:
+        parsed: Any = from_json(value, allow_inf_nan=False)
+    except ValueError as error:
+        return [Fault("not_json", str(error), value)]
+    if isinstance(parsed, list):
+        return [_read_item(item) for item in cast("list[object]", parsed)]
+    return [_read_item(parsed)]
+
+
+def _read_item(item: object) -> UsageEvent | Fault:
+    payload = to_json(item)
+    if not isinstance(item, dict):
+        return Fault("not_an_event", "an event is a JSON object", payload)
+    fields = cast("dict[str, object]", item)
+    version = fields.get("schema_version", 1)
+    if version is True or version != 1:
+        known = "this Taximeter reads schema_version 1"
+        detail = f"schema_version is {version!r}; {known}"
+        return Fault("unknown_schema_version", detail, payload)
+    correction = fields.get("event_type") == "UsageCorrected"
+    adapter: TypeAdapter[Any] = _correction if correction else _one
+    try:
+        event: UsageEvent = adapter.validate_json(payload)
+    except ValidationError as error:
+        return Fault("invalid_event", explained(error), payload)
+    return event
+
+
+def explained(error: ValidationError) -> str:
+    """Return which field is wrong and why, one clause a field."""
+    clauses = [_clause(fault) for fault in error.errors(include_url=False)]
+    told, rest = clauses[:_MAX_FAULTS_TOLD], clauses[_MAX_FAULTS_TOLD:]
+    more = [f"and {len(rest)} more"] if rest else []
+    return "; ".join(told + more)
+
+
+def _clause(fault: ErrorDetails) -> str:
+    field = ".".join(str(step) for step in fault["loc"]) or "event"
+    given = fault["input"]
+    shown = "" if isinstance(given, (dict, list)) else f" (given {str(given)[:80]!r})"
+    return f"{field}: {fault['msg']}{shown}"
+
+
+def _not_after(reading: UsageEvent | Fault, latest: datetime) -> UsageEvent | Fault:
+    if isinstance(reading, Fault) or reading.occurred_at <= latest:
+        return reading
+    detail = f"occurred_at {reading.occurred_at.isoformat()} is over a day ahead"
+    return Fault("from_the_future", detail, encode_event(reading))

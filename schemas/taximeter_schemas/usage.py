@@ -1,0 +1,140 @@
+"""What one call consumed, and the events that say so."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Final, Literal
+from uuid import UUID
+
+from pydantic import Field, TypeAdapter
+
+from taximeter_schemas.fields import (
+    Count,
+    Event,
+    Hash,
+    Moment,
+    Name,
+    Seconds,
+    Tags,
+    Usd,
+)
+
+__all__ = [
+    "INPUT_TOKENS",
+    "OTHER_UNITS",
+    "OUTPUT_TOKENS",
+    "UNATTRIBUTED",
+    "Usage",
+    "UsageCorrected",
+    "UsageEvent",
+    "UsageRecorded",
+    "usage_event_adapter",
+]
+
+UNATTRIBUTED: Final = "unattributed"
+
+
+class Usage(Event):
+    """Disjoint counts: a token stands in exactly one bucket.
+
+    The buckets add up to what the provider counted. Whether a provider's "input"
+    includes cached tokens, or its "output" reasoning, is settled by whoever fills
+    this in, once; nothing behind it asks again.
+    """
+
+    text_input_tokens: Count = 0
+    audio_input_tokens: Count = 0
+    image_input_tokens: Count = 0
+    video_input_tokens: Count = 0
+    cache_read_tokens: Count = 0
+    cache_read_audio_tokens: Count = 0
+    cache_read_image_tokens: Count = 0
+    cache_write_5m_tokens: Count = 0
+    cache_write_1h_tokens: Count = 0
+    text_output_tokens: Count = 0
+    audio_output_tokens: Count = 0
+    image_output_tokens: Count = 0
+    video_output_tokens: Count = 0
+    reasoning_output_tokens: Count = 0
+
+    image_count: Count = 0
+    characters: Count = 0
+    pages: Count = 0
+    queries: Count = 0
+    web_searches: Count = 0
+    audio_seconds: Seconds = Decimal(0)
+    video_seconds: Seconds = Decimal(0)
+
+
+_TOKENS = [name for name in Usage.model_fields if name.endswith("_tokens")]
+OUTPUT_TOKENS: Final = tuple(name for name in _TOKENS if "_output_" in name)
+INPUT_TOKENS: Final = tuple(name for name in _TOKENS if name not in OUTPUT_TOKENS)
+OTHER_UNITS: Final = tuple(name for name in Usage.model_fields if name not in _TOKENS)
+
+
+class _Call(Event):
+    """What every statement about one call says of it."""
+
+    event_id: UUID
+    schema_version: Literal[1] = 1
+    occurred_at: Moment
+    source: Name = "unknown"
+    provider: Name
+    model: Name
+    operation: Name = "chat"
+    service_tier: Name = "standard"
+
+    user_id: Name = UNATTRIBUTED
+    project_id: Name = UNATTRIBUTED
+    session_id: Name | None = None
+    conversation_id: Name | None = None
+    endpoint: Name | None = None
+    tags: Tags = Field(default_factory=dict)
+
+    response_model: Name | None = None
+    response_id: Name | None = None
+    api_key_hash: Hash | None = None
+    region: Name | None = None
+    prompt_hash: Hash | None = None
+    trace_id: Hash | None = None
+    span_id: Hash | None = None
+
+
+class UsageRecorded(_Call):
+    """One billed attempt of one LLM call.
+
+    A retry or a fallback that reached a provider is an event of its own. A failed
+    call has `status` "error" and whatever usage the provider billed.
+    `provider_cost_usd` is what the provider itself says; it stands beside our
+    charge and never replaces it.
+    """
+
+    event_type: Literal["UsageRecorded"] = "UsageRecorded"
+    usage: Usage
+    usage_source: Literal["reported", "estimated"] = "reported"
+    duration_ms: Count | None = None
+    status: Literal["ok", "error"] = "ok"
+    error_type: Name | None = None
+    provider_cost_usd: Usd | None = None
+
+
+class UsageCorrected(_Call):
+    """The truth about a call whose usage had been recorded otherwise.
+
+    It carries the old usage and the new one, so that the difference can be priced
+    without looking anything up. `corrects` is the `event_id` of the event that
+    recorded the old usage; `event_id` is the correction's own.
+    """
+
+    event_type: Literal["UsageCorrected"]
+    corrects: UUID
+    old_usage: Usage
+    new_usage: Usage
+    reason: Name
+
+
+UsageEvent = UsageRecorded | UsageCorrected
+
+usage_event_adapter: Final[TypeAdapter[UsageEvent]] = TypeAdapter(
+    Annotated[UsageRecorded | UsageCorrected, Field(union_mode="left_to_right")]
+)

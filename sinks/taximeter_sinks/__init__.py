@@ -1,0 +1,1 @@
+"""From topics into the DuckDB ledger, and from the ledger into answers."""

@@ -1,0 +1,1 @@
+"""The ledger's schema, one numbered SQL file a step; none ever changes."""
