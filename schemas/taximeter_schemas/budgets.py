@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal, NamedTuple, Self
 from uuid import UUID
@@ -169,7 +169,7 @@ def alert_id(
     limit_usd: Decimal,
 ) -> UUID:
     """Return the id of the one alert that this crossing may ever raise."""
-    start = period_start.isoformat() if period_start else "total"
+    start = period_start.astimezone(UTC).isoformat() if period_start else "total"
     return derived_id(
         "alert",
         budget_id,

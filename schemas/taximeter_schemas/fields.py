@@ -10,7 +10,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
 
 __all__ = [
     "MAX_COUNT",
@@ -31,10 +38,22 @@ LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 Count = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
 """How many of something: whole, never negative, never a string."""
 
-Seconds = Annotated[Decimal, Field(ge=0, le=MAX_COUNT, decimal_places=6)]
+
+def _plain(amount: Decimal) -> str:
+    return f"{amount:f}"
+
+
+_Plain = PlainSerializer(_plain, return_type=str, when_used="json-unless-none")
+# Without it 0.00000015 would be written as 1.5E-7, which not every reader takes.
+
+Seconds = Annotated[Decimal, Field(ge=0, le=MAX_COUNT, decimal_places=6), _Plain]
 """A length in seconds, to the microsecond."""
 
-Usd = Annotated[Decimal, Field(max_digits=38, decimal_places=12, allow_inf_nan=False)]
+Usd = Annotated[
+    Decimal,
+    Field(max_digits=38, decimal_places=12, allow_inf_nan=False),
+    _Plain,
+]
 """An amount in US dollars with at most 12 decimal places."""
 
 Moment = Annotated[AwareDatetime, Field(ge=EARLIEST, lt=LATEST)]

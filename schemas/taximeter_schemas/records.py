@@ -9,6 +9,7 @@ HTTP API and `taximeter emit` read with the same rules.
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails, from_json, to_json
+from pydantic_core import ErrorDetails, from_json
 
 from taximeter_schemas.dead_letters import DeadLetter, DeadLetterReason
 from taximeter_schemas.partitioning import partition_of
@@ -48,6 +49,7 @@ partition; any other record is checked event by event.
 
 _MAX_AHEAD: Final = timedelta(days=1)
 _MAX_FAULTS_TOLD: Final = 5
+_MAX_SHOWN: Final = 80
 
 _many: Final = TypeAdapter(list[UsageRecorded])
 _one: Final = TypeAdapter(UsageRecorded)
@@ -143,23 +145,40 @@ def _read(value: bytes) -> Sequence[UsageEvent | Fault]:
 
 def _read_with_care(value: bytes) -> Sequence[UsageEvent | Fault]:
     try:
-        parsed: Any = from_json(value, allow_inf_nan=False)
+        parsed = _parsed(value)
+        if isinstance(parsed, list):
+            items = cast("list[object]", parsed)
+            return [_read_item(item, _encoded(item)) for item in items]
+    except RecursionError:
+        return [Fault("not_json", "nested too deeply", value)]
     except ValueError as error:
         return [Fault("not_json", str(error), value)]
-    if isinstance(parsed, list):
-        return [_read_item(item) for item in cast("list[object]", parsed)]
-    return [_read_item(parsed)]
+    return [_read_item(parsed, value)]
 
 
-def _read_item(item: object) -> UsageEvent | Fault:
-    payload = to_json(item)
+def _parsed(value: bytes) -> object:
+    try:
+        return from_json(value)
+    except ValueError:
+        # The fast parser refuses the whole text for one lone surrogate; the standard
+        # library's reads it, so that it spoils only the event in which it stands.
+        if b"\\u" not in value:
+            raise
+        return json.loads(value.decode())
+
+
+def _encoded(item: object) -> bytes:
+    return json.dumps(item, separators=(",", ":")).encode()
+
+
+def _read_item(item: object, payload: bytes) -> UsageEvent | Fault:
     if not isinstance(item, dict):
         return Fault("not_an_event", "an event is a JSON object", payload)
     fields = cast("dict[str, object]", item)
     version = fields.get("schema_version", 1)
-    if version is True or version != 1:
+    if version != 1:
         known = "this Taximeter reads schema_version 1"
-        detail = f"schema_version is {version!r}; {known}"
+        detail = f"schema_version is {_short(repr(version))}; {known}"
         return Fault("unknown_schema_version", detail, payload)
     correction = fields.get("event_type") == "UsageCorrected"
     adapter: TypeAdapter[Any] = _correction if correction else _one
@@ -179,10 +198,16 @@ def explained(error: ValidationError) -> str:
 
 
 def _clause(fault: ErrorDetails) -> str:
-    field = ".".join(str(step) for step in fault["loc"]) or "event"
+    field = ".".join(_short(str(step)) for step in fault["loc"]) or "event"
     given = fault["input"]
-    shown = "" if isinstance(given, (dict, list)) else f" (given {str(given)[:80]!r})"
+    shown = (
+        "" if isinstance(given, (dict, list)) else f" (given {_short(str(given))!r})"
+    )
     return f"{field}: {fault['msg']}{shown}"
+
+
+def _short(text: str) -> str:
+    return text[:_MAX_SHOWN]
 
 
 def _not_after(reading: UsageEvent | Fault, latest: datetime) -> UsageEvent | Fault:

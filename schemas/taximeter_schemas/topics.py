@@ -98,6 +98,16 @@ class Topics:
         return self._topic("dead-letters", 1, _FOR_EVER | size)
 
     @property
+    def spend_table(self) -> Topic:
+        """The pricing agent's rows: partial sums of `usage` partitions, progress."""
+        return self._topic("spend-table", self.partitions, _COMPACTED)
+
+    @property
+    def budget_table(self) -> Topic:
+        """The budget watcher's rows: merged partials, latches of alerts, progress."""
+        return self._topic("budget-table", self.partitions, _COMPACTED)
+
+    @property
     def all(self) -> tuple[Topic, ...]:
         """Every topic above, as a broker must have them."""
         return (
@@ -109,6 +119,8 @@ class Topics:
             self.budget_status,
             self.budget_alerts,
             self.dead_letters,
+            self.spend_table,
+            self.budget_table,
         )
 
     def _topic(self, name: str, partitions: int, config: dict[str, str]) -> Topic:

@@ -1,0 +1,223 @@
+"""The agent that prices usage events and keeps each source partition's sums."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from faust.types import EventT
+
+from taximeter_processors.charging import Pricer
+from taximeter_processors.kafka import (
+    LogRecord,
+    Outgoing,
+    Writer,
+    first_offset,
+    read_log,
+)
+from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
+from taximeter_processors.sums import PROGRESS_KEY
+from taximeter_processors.tables import PartitionTable
+from taximeter_schemas.budgets import Subject
+from taximeter_schemas.partitioning import partition_of
+from taximeter_schemas.records import (
+    PACKED_HEADER,
+    encode_event,
+    usage_key,
+    usage_partition,
+)
+from taximeter_schemas.spend import PartialRow, SpendAdvanced, subject_key
+from taximeter_schemas.topics import Topics
+
+__all__ = ["PricingPartition", "open_pricing_partition"]
+
+log = logging.getLogger(__name__)
+
+_ROWS_PER_RECORD = 5_000
+
+
+class PricingPartition:
+    """One partition of `usage` in work."""
+
+    def __init__(
+        self,
+        topics: Topics,
+        partition: int,
+        table: PartitionTable,
+        meter: PartitionMeter,
+        writer: Writer,
+    ) -> None:
+        self.meter = meter
+        self._topics = topics
+        self._partition = partition
+        self._table = table
+        self._writer = writer
+
+    @property
+    def next_offset(self) -> int:
+        """The offset of the next record to apply."""
+        return self.meter.next_offset
+
+    @property
+    def unflushed_events(self) -> int:
+        """How many events were applied since the last flush."""
+        return self.meter.unflushed_events
+
+    @property
+    def has_moved(self) -> bool:
+        """Tell whether there is anything to flush."""
+        return self.meter.has_moved
+
+    def apply(self, event: EventT[bytes]) -> None:
+        """Price one usage record and add it up."""
+        message = event.message
+        headers = message.headers or {}
+        placed = dict(headers).get(PACKED_HEADER)
+        self.meter.apply(
+            UsageRecord(
+                message.offset,
+                message.value,
+                datetime.fromtimestamp(message.timestamp, UTC),
+                _count(placed),
+            )
+        )
+
+    async def flush(self) -> None:
+        """Write down what was applied since the last flush.
+
+        1. What may be repeated: partial sums, which are absolute, and events for
+           another partition, which know their twins. A crash behind this repeats it.
+        2. In one transaction, what may not: charges, dead letters, the rows and the
+           progress. A crash before its end undoes it whole.
+        """
+        flush = self.meter.flush()
+        await self._writer.write(self._repeatable(flush))
+        await self._table.write(flush.rows, self._once(flush))
+        self.meter.flushed()
+
+    async def close(self) -> None:
+        """Let the partition go."""
+        await self._table.close()
+
+    def _once(self, flush: Flush) -> Iterator[Outgoing]:
+        charges, letters = self._topics.charges.name, self._topics.dead_letters.name
+        for key, value in flush.charges:
+            yield Outgoing(charges, self._partition, key, value)
+        for letter in flush.dead_letters:
+            value = letter.model_dump_json().encode()
+            yield Outgoing(letters, 0, letter.key, value)
+
+    def _repeatable(self, flush: Flush) -> Iterator[Outgoing]:
+        usage, partitions = self._topics.usage.name, self._topics.partitions
+        for event in flush.misplaced:
+            own = usage_partition(event.event_id, partitions)
+            key = usage_key(event.event_id)
+            yield Outgoing(usage, own, key, encode_event(event))
+        yield from self._spend(flush.partials)
+
+    def _spend(self, rows: list[PartialRow]) -> Iterator[Outgoing]:
+        by_owner: dict[int, list[PartialRow]] = {}
+        for row in rows:
+            key = subject_key(Subject(row.kind, row.id))
+            owner = partition_of(key, self._topics.partitions)
+            by_owner.setdefault(owner, []).append(row)
+        for owner, owned in by_owner.items():
+            for start in range(0, len(owned), _ROWS_PER_RECORD):
+                yield self._advanced(owner, owned[start : start + _ROWS_PER_RECORD])
+
+    def _advanced(self, owner: int, rows: list[PartialRow]) -> Outgoing:
+        event = SpendAdvanced.model_construct(
+            source_partition=self._partition, rows=tuple(rows)
+        )
+        value = event.model_dump_json().encode()
+        key = str(self._partition).encode()
+        return Outgoing(self._topics.spend.name, owner, key, value)
+
+
+async def open_pricing_partition(
+    bootstrap: str,
+    topics: Topics,
+    pricer: Pricer,
+    writer: Writer,
+    horizon: timedelta,
+    partition: int,
+) -> PricingPartition:
+    """Take a partition over: fence, read its rows back, rebuild the dedupe memory."""
+    owner = f"{topics.usage.name}-{partition}"
+    changelog = topics.spend_table.name
+    table = PartitionTable(bootstrap, changelog, partition, owner)
+    try:
+        await table.open()
+        progress = await _progress(bootstrap, topics, table, partition)
+        meter = PartitionMeter(
+            topics.usage.name,
+            partition,
+            topics.partitions,
+            pricer,
+            table.rows,
+            progress,
+            horizon,
+        )
+        await _remember(bootstrap, topics, partition, meter, progress)
+    except BaseException:
+        await table.close()
+        raise
+    log.info(
+        "usage/%d: from offset %d, %d rows, %d ids remembered",
+        partition,
+        meter.next_offset,
+        len(table.rows),
+        meter.remembered_ids,
+    )
+    return PricingPartition(topics, partition, table, meter, writer)
+
+
+async def _progress(
+    bootstrap: str, topics: Topics, table: PartitionTable, partition: int
+) -> Progress:
+    first = await first_offset(bootstrap, topics.usage.name, partition)
+    stored = table.rows.get(PROGRESS_KEY)
+    if stored is None:
+        return Progress(first)
+    progress = Progress.decode(stored)
+    if progress.next_offset < first:
+        log.error(
+            "usage/%d: the broker dropped offsets %d to %d before they were priced: "
+            "raise the topic's retention, or keep workers running",
+            partition,
+            progress.next_offset,
+            first - 1,
+        )
+        return Progress(first, progress.generations)
+    return progress
+
+
+async def _remember(
+    bootstrap: str,
+    topics: Topics,
+    partition: int,
+    meter: PartitionMeter,
+    progress: Progress,
+) -> None:
+    if not progress.generations:
+        return
+    start = progress.generations[0].start_offset
+    end = progress.next_offset
+    log_ = read_log(bootstrap, topics.usage.name, partition, start, end)
+    async for records in log_:
+        for record in records:
+            meter.remember(_usage_record(record))
+
+
+def _usage_record(record: LogRecord) -> UsageRecord:
+    return UsageRecord(
+        record.offset,
+        record.value,
+        datetime.fromtimestamp(record.timestamp / 1000, UTC),
+        _count(dict(record.headers).get(PACKED_HEADER)),
+    )
+
+
+def _count(header: bytes | None) -> int | None:
+    return int(header) if header and header.isdigit() else None

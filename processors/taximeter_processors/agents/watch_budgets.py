@@ -1,0 +1,116 @@
+"""The agent that merges partial sums and raises budget alerts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+from faust.types import EventT
+from pydantic import ValidationError
+
+from taximeter_processors.budgets import BudgetBook, BudgetFlush, status_key
+from taximeter_processors.kafka import Outgoing, first_offset
+from taximeter_processors.meter import Progress
+from taximeter_processors.sums import PROGRESS_KEY
+from taximeter_processors.tables import PartitionTable
+from taximeter_schemas.budgets import BudgetEvent
+from taximeter_schemas.clock import Clock
+from taximeter_schemas.spend import spend_advanced_adapter
+from taximeter_schemas.topics import Topics
+
+__all__ = ["WatchPartition", "open_watch_partition"]
+
+log = logging.getLogger(__name__)
+
+
+class WatchPartition:
+    """One partition of `spend` in work: the subjects that it owns."""
+
+    def __init__(
+        self,
+        topics: Topics,
+        partition: int,
+        table: PartitionTable,
+        next_offset: int,
+        clock: Clock,
+    ) -> None:
+        self.book = BudgetBook(table.rows)
+        self.next_offset = self._flushed_offset = next_offset
+        self.unflushed_events = 0
+        self._topics = topics
+        self._partition = partition
+        self._table = table
+        self._clock = clock
+
+    @property
+    def has_moved(self) -> bool:
+        """Tell whether there is anything to flush."""
+        return self.next_offset > self._flushed_offset or self.book.has_changed
+
+    def apply(self, event: EventT[bytes]) -> None:
+        """Merge the partial sums of one record."""
+        message = event.message
+        self.next_offset = message.offset + 1
+        try:
+            advanced = spend_advanced_adapter.validate_json(message.value or b"")
+        except ValidationError as error:
+            # Nobody but the pricing agent writes here; what it lost is said again
+            # by its next partial, which is absolute.
+            log.error("spend/%d@%d: %s", self._partition, message.offset, error)
+            return
+        for row in advanced.rows:
+            self.book.take(advanced.source_partition, row)
+        self.unflushed_events += len(advanced.rows)
+
+    async def flush(self) -> None:
+        """Write alerts with their latches, statuses and rows, all or nothing."""
+        flush = self.book.flush(self._clock.now())
+        progress = (PROGRESS_KEY, Progress(self.next_offset).encode())
+        await self._table.write([*flush.rows, progress], self._outgoing(flush))
+        self.book.flushed()
+        self.unflushed_events = 0
+        self._flushed_offset = self.next_offset
+
+    async def close(self) -> None:
+        """Let the partition go."""
+        await self._table.close()
+
+    def _outgoing(self, flush: BudgetFlush) -> Iterator[Outgoing]:
+        alerts, status = (
+            self._topics.budget_alerts.name,
+            self._topics.budget_status.name,
+        )
+        for alert in flush.alerts:
+            value = alert.model_dump_json().encode()
+            yield Outgoing(alerts, self._partition, alert.budget_id.encode(), value)
+        for state in flush.statuses:
+            value = state.model_dump_json().encode()
+            yield Outgoing(status, self._partition, status_key(state), value)
+
+
+async def open_watch_partition(
+    bootstrap: str,
+    topics: Topics,
+    partition: int,
+    budgets: list[BudgetEvent],
+    clock: Clock,
+) -> WatchPartition:
+    """Take a partition over: fence, read its rows back, learn the budgets."""
+    writer = f"{topics.spend.name}-{partition}"
+    changelog = topics.budget_table.name
+    table = PartitionTable(bootstrap, changelog, partition, writer)
+    try:
+        await table.open()
+        stored = table.rows.get(PROGRESS_KEY)
+        next_offset = (
+            Progress.decode(stored).next_offset
+            if stored
+            else await first_offset(bootstrap, topics.spend.name, partition)
+        )
+        watch = WatchPartition(topics, partition, table, next_offset, clock)
+    except BaseException:
+        await table.close()
+        raise
+    for event in budgets:
+        watch.book.learn(event)
+    return watch

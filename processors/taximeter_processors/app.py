@@ -1,0 +1,217 @@
+"""The Faust app: which agent reads which topic, and nothing else.
+
+What the agents do is in `agents/`; what it means is in the pure modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import faust
+from faust.types import TP, StreamT
+
+from taximeter_processors.agents.partitions import Partitions, PartitionWork
+from taximeter_processors.agents.price_usage import (
+    PricingPartition,
+    open_pricing_partition,
+)
+from taximeter_processors.agents.watch_budgets import (
+    WatchPartition,
+    open_watch_partition,
+)
+from taximeter_processors.budget_feed import BudgetFeed
+from taximeter_processors.charging import Pricer
+from taximeter_processors.dedupe import DEFAULT_HORIZON
+from taximeter_processors.kafka import Writer
+from taximeter_processors.transport import CommittedTransport
+from taximeter_schemas.budgets import BudgetEvent
+from taximeter_schemas.clock import Clock, SystemClock
+from taximeter_schemas.topics import Topics
+
+__all__ = ["FlushReport", "WorkerConfig", "create_app"]
+
+_TICK_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class FlushReport:
+    """What a worker did last, for people to look at.
+
+    `progress` is the next offset of each partition of `usage` that it owns.
+    """
+
+    flushed_at: datetime
+    events: int
+    duplicates: int
+    unpriced: int
+    dead_letters: int
+    remembered_ids: int
+    progress: dict[int, int]
+
+
+def _ignore(*_: object) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """What a worker has to be told.
+
+    Args:
+        bootstrap: Kafka's address, `host:port` or several separated by commas.
+        topics: the installation's topics; they exist.
+        name: the worker's own name, for logs.
+        flush_seconds: how long a charge may wait for its flush when little is to do.
+        dedupe_horizon: how long an event id is remembered at least.
+        on_ready: called once the worker owns what it was assigned.
+        on_flush: called after each flush of the pricing agent.
+        clock: the time of alerts.
+    """
+
+    bootstrap: str
+    topics: Topics = field(default_factory=Topics)
+    name: str = "worker-1"
+    flush_seconds: float = 0.2
+    dedupe_horizon: timedelta = DEFAULT_HORIZON
+    on_ready: Callable[[], None] = _ignore
+    on_flush: Callable[[FlushReport], None] = _ignore
+    clock: Clock = field(default_factory=SystemClock)
+
+
+class _MeterApp(faust.App):
+    writer: Writer
+
+    async def on_shutdown(self) -> None:
+        await super().on_shutdown()
+        await self.writer.close()
+
+    def _new_transport(self) -> CommittedTransport:
+        return CommittedTransport(self.conf.broker_consumer, self)
+
+
+def create_app(config: WorkerConfig, pricer: Pricer) -> faust.App:
+    """Return the app of one worker, ready to be run."""
+    app = _new_app(config)
+    _declare_pricing(app, config, pricer)
+    _declare_watching(app, config)
+
+    @app.on_rebalance_complete.connect
+    async def ready(*_: object, **__: object) -> None:
+        config.on_ready()
+
+    return app
+
+
+def _new_app(config: WorkerConfig) -> _MeterApp:
+    app = _MeterApp(
+        config.topics.prefix.strip("."),
+        broker=[f"kafka://{host}" for host in config.bootstrap.split(",")],
+        store="memory://",
+        broker_client_id=config.name,
+        broker_session_timeout=10.0,
+        broker_heartbeat_interval=2.0,
+        broker_commit_interval=1.0,
+        topic_disable_leader=True,
+        topic_allow_declare=False,  # the registry's topics exist already
+        stream_wait_empty=False,
+        # An event whose agent raised must come again, not be acknowledged.
+        stream_ack_exceptions=False,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+    app.writer = Writer(config.bootstrap, config.name)
+    return app
+
+
+def _declare_pricing(app: _MeterApp, config: WorkerConfig, pricer: Pricer) -> None:
+    topics = config.topics
+    writer = app.writer
+    partitions = Partitions(
+        app,
+        topics.usage.name,
+        partial(
+            open_pricing_partition,
+            config.bootstrap,
+            topics,
+            pricer,
+            writer,
+            config.dedupe_horizon,
+        ),
+        config.flush_seconds,
+        on_flush=lambda *_: config.on_flush(_report(partitions, config.clock)),
+    )
+    _declare_agent(app, "price_usage", topics.usage.name, partitions)
+
+
+def _declare_watching(app: faust.App, config: WorkerConfig) -> None:
+    topics = config.topics
+
+    def learn(event: BudgetEvent) -> None:
+        for work in partitions.works().values():
+            if isinstance(work, WatchPartition):
+                work.book.learn(event)
+
+    async def open_partition(partition: int) -> PartitionWork:
+        budgets = await feed.defined()
+        return await open_watch_partition(
+            config.bootstrap, topics, partition, budgets, config.clock
+        )
+
+    feed = BudgetFeed(config.bootstrap, topics, learn)
+    partitions = Partitions(
+        app, topics.spend.name, open_partition, config.flush_seconds / 2
+    )
+    app.task(feed.run)
+    _declare_agent(app, "watch_budgets", topics.spend.name, partitions)
+
+
+def _declare_agent(
+    app: faust.App, name: str, topic: str, partitions: Partitions
+) -> None:
+    async def agent(stream: StreamT[bytes]) -> None:
+        async for event in stream.events():  # pyright: ignore[reportGeneralTypeIssues]
+            try:
+                await partitions.take(event)
+            except Exception as error:
+                # What is half applied must not be flushed: the process ends, and
+                # whoever comes next begins at the last flush.
+                await app.crash(error)
+                raise
+
+    async def flushing() -> None:
+        while not app.should_stop:
+            await app.sleep(_TICK_SECONDS)
+            await partitions.tick()
+
+    async def assigned(*assignment: Any, **_: object) -> None:  # noqa: ANN401
+        tps: set[TP] = assignment[-1]
+        now = {tp.partition for tp in tps if tp.topic == topic}
+        await partitions.keep_only(now)
+
+    async def stop(*_: object, **__: object) -> None:
+        await partitions.close()
+
+    source = app.topic(topic, key_type=bytes, value_type=bytes)
+    app.agent(source, name=name)(agent)
+    app.task(flushing)
+    app.on_partitions_assigned.connect(assigned, weak=False)
+    app.on_before_shutdown.connect(stop, weak=False)
+
+
+def _report(partitions: Partitions, clock: Clock) -> FlushReport:
+    works = partitions.works()
+    meters = [w.meter for w in works.values() if isinstance(w, PricingPartition)]
+    counts = [meter.counts for meter in meters]
+    return FlushReport(
+        flushed_at=clock.now(),
+        events=sum(c.events for c in counts),
+        duplicates=sum(c.duplicates for c in counts),
+        unpriced=sum(c.unpriced for c in counts),
+        dead_letters=sum(c.dead_letters for c in counts),
+        remembered_ids=sum(meter.remembered_ids for meter in meters),
+        progress={partition: work.next_offset for partition, work in works.items()},
+    )

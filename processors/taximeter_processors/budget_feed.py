@@ -1,0 +1,60 @@
+"""The budgets that are defined now, as every worker has to know them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from taximeter_processors.kafka import LogRecord, follow
+from taximeter_schemas.budgets import BudgetDefined, BudgetEvent, budget_event_adapter
+from taximeter_schemas.topics import Topics
+
+__all__ = ["BudgetFeed"]
+
+log = logging.getLogger(__name__)
+
+
+class BudgetFeed:
+    """Follows the `budgets` topic.
+
+    Args:
+        bootstrap: Kafka's address.
+        topics: the installation's topics.
+        on_event: told of every change, from the first one on.
+    """
+
+    def __init__(
+        self, bootstrap: str, topics: Topics, on_event: Callable[[BudgetEvent], None]
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topics.budgets.name
+        self._on_event = on_event
+        self._defined: dict[str, BudgetDefined] = {}
+        self._caught_up = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow the topic for as long as the worker lives."""
+        async for record in follow(self._bootstrap, self._topic):
+            if record is None:
+                self._caught_up.set()
+            else:
+                self._learn(record)
+
+    async def defined(self) -> list[BudgetEvent]:
+        """Return the budgets in force, once all that were there have been read."""
+        await self._caught_up.wait()
+        return list(self._defined.values())
+
+    def _learn(self, record: LogRecord) -> None:
+        try:
+            event = budget_event_adapter.validate_json(record.value or b"")
+        except ValidationError as error:
+            log.error("budgets@%d is not a budget: %s", record.offset, error)
+            return
+        self._defined.pop(event.budget_id, None)
+        if isinstance(event, BudgetDefined):
+            self._defined[event.budget_id] = event
+        self._on_event(event)

@@ -1,0 +1,307 @@
+"""Budgets against spend: merge partial sums, compare, and raise each alert once.
+
+Pure. Spend arrives as partial sums of source partitions; each is absolute, and the
+one with the larger offset is the newer one, so merging is addition and neither
+order nor repetition can change the result. What a budget has spent in a period is
+kept as a running sum that moves by differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from pydantic_core import from_json, to_json
+
+from taximeter_processors.windows import Bounds, period_bounds
+from taximeter_schemas.alerts import BudgetThresholdCrossed
+from taximeter_schemas.budgets import (
+    BudgetDefined,
+    BudgetEvent,
+    BudgetRemoved,
+    BudgetState,
+    BudgetStatus,
+    Subject,
+    SubjectKind,
+    alert_id,
+)
+from taximeter_schemas.money import pico_from_usd, usd_from_pico
+from taximeter_schemas.spend import Partial, PartialRow
+
+__all__ = ["BudgetBook", "SpendMerge", "status_key"]
+
+_LATCH: Final = b"alert:"
+_WARNING_FROM_PERCENT: Final = 80
+
+
+_Key = tuple[SubjectKind, str, int]
+
+
+class Replaced(NamedTuple):
+    """The partial that stood where a newer one now stands, if there was one."""
+
+    old: Partial | None
+
+
+class SpendMerge:
+    """The newest partial of each source partition, for the subjects of one partition.
+
+    Args:
+        stored: rows as `changed` returned them, of whoever owned the partition
+            before.
+    """
+
+    def __init__(self, stored: Mapping[bytes, bytes]) -> None:
+        self._partials: dict[_Key, dict[int, Partial]] = {}
+        self._touched: set[_Key] = set()
+        for key, value in stored.items():
+            if key.startswith(b"["):
+                kind, name, window = from_json(key)
+                sources = from_json(value).items()
+                self._partials[kind, name, window] = {
+                    int(source): Partial(*row) for source, row in sources
+                }
+
+    def take(self, source_partition: int, row: PartialRow) -> Replaced | None:
+        """Take a partial in; return what it replaces, or None if it is an older one.
+
+        One with the same offset takes the place too: it says the same, unless a
+        flush that did not come about had been priced by an older price book.
+        """
+        key = row[:3]
+        partial = row.partial
+        sources = self._partials.get(key)
+        if sources is None:
+            sources = self._partials[key] = {}
+        old = sources.get(source_partition)
+        if old is not None and partial.offset < old.offset:
+            return None
+        sources[source_partition] = partial
+        self._touched.add(key)
+        return Replaced(old)
+
+    @property
+    def has_changed(self) -> bool:
+        """Tell whether a row changed since `clear`."""
+        return bool(self._touched)
+
+    def windows(self) -> Iterator[tuple[Subject, int, Iterable[Partial]]]:
+        """Yield every subject and window with its partials."""
+        for (kind, name, window), sources in self._partials.items():
+            yield Subject(kind, name), window, sources.values()
+
+    def changed(self) -> list[tuple[bytes, bytes]]:
+        """Return the rows that changed since `clear`, to be stored."""
+        return [(to_json(key), to_json(self._partials[key])) for key in self._touched]
+
+    def clear(self) -> None:
+        """Forget what changed: it is stored."""
+        self._touched.clear()
+
+
+class _Account:
+    """One subject in one period of one budget, and what it has spent there."""
+
+    __slots__ = ("bounds", "budget", "calls", "cost_pico", "subject", "unpriced_calls")
+
+    def __init__(self, budget: BudgetDefined, subject: Subject, bounds: Bounds) -> None:
+        self.budget = budget
+        self.subject = subject
+        self.bounds = bounds
+        self.cost_pico = self.calls = self.unpriced_calls = 0
+
+    def move(self, old: Partial | None, new: Partial) -> None:
+        """Let one partial take the place of another in the sums."""
+        self.cost_pico += int(new.cost_pico)
+        self.calls += new.calls
+        self.unpriced_calls += new.unpriced_calls
+        if old is not None:
+            self.cost_pico -= int(old.cost_pico)
+            self.calls -= old.calls
+            self.unpriced_calls -= old.unpriced_calls
+
+
+@dataclass(frozen=True)
+class BudgetFlush:
+    """What a flush of the watcher writes."""
+
+    alerts: list[BudgetThresholdCrossed]
+    statuses: list[BudgetStatus]
+    rows: list[tuple[bytes, bytes]]
+
+
+class BudgetBook:
+    """Every budget, and how the subjects of one `spend` partition stand in it.
+
+    Args:
+        stored: the partition's rows as they were last flushed.
+    """
+
+    def __init__(self, stored: Mapping[bytes, bytes]) -> None:
+        self._merge = SpendMerge(stored)
+        self._raised = {
+            UUID(key.removeprefix(_LATCH).decode())
+            for key in stored
+            if key.startswith(_LATCH)
+        }
+        self._budgets: dict[str, BudgetDefined] = {}
+        self._accounts: dict[tuple[str, Subject, Bounds], _Account] = {}
+        # Which accounts a subject's window counts for, found once.
+        self._counting: dict[_Key, list[_Account]] = {}
+        self._touched: set[_Account] = set()
+        self._newly_raised: list[UUID] = []
+
+    def learn(self, event: BudgetEvent) -> None:
+        """Take a definition in, and count what its periods have already spent."""
+        self._forget(event.budget_id)
+        if isinstance(event, BudgetRemoved):
+            return
+        self._budgets[event.budget_id] = event
+        for subject, window, partials in self._merge.windows():
+            if event.scope.covers(subject):
+                account = self._account(event, subject, window)
+                for partial in partials:
+                    account.move(None, partial)
+                self._touched.add(account)
+
+    def take(self, source_partition: int, row: PartialRow) -> None:
+        """Take a partial sum in; an old one changes nothing."""
+        replaced = self._merge.take(source_partition, row)
+        if replaced is None:
+            return
+        for account in self._accounts_of(row):
+            account.move(replaced.old, row.partial)
+            self._touched.add(account)
+
+    @property
+    def has_changed(self) -> bool:
+        """Tell whether a flush would say anything."""
+        return bool(self._touched) or self._merge.has_changed
+
+    def flush(self, now: datetime) -> BudgetFlush:
+        """Return alerts that are due, statuses that changed, and rows to store.
+
+        What it returns is lost unless it is written down; `flushed()` follows then.
+        """
+        alerts = [
+            alert for account in self._touched for alert in self._due(account, now)
+        ]
+        self._newly_raised = [alert.alert_id for alert in alerts]
+        latches = [(_LATCH + str(alert.alert_id).encode(), b"1") for alert in alerts]
+        return BudgetFlush(
+            alerts,
+            [_status(account) for account in self._touched],
+            self._merge.changed() + latches,
+        )
+
+    def flushed(self) -> None:
+        """Forget what the last `flush()` returned: it is written down."""
+        self._raised.update(self._newly_raised)
+        self._newly_raised = []
+        self._touched.clear()
+        self._merge.clear()
+
+    def _forget(self, budget_id: str) -> None:
+        self._budgets.pop(budget_id, None)
+        self._counting.clear()
+        for key in [key for key in self._accounts if key[0] == budget_id]:
+            self._touched.discard(self._accounts.pop(key))
+
+    def _accounts_of(self, row: PartialRow) -> list[_Account]:
+        key = row[:3]
+        accounts = self._counting.get(key)
+        if accounts is None:
+            subject = Subject(row.kind, row.id)
+            accounts = self._counting[key] = [
+                self._account(budget, subject, row.window_start)
+                for budget in self._budgets.values()
+                if budget.scope.covers(subject)
+            ]
+        return accounts
+
+    def _account(
+        self, budget: BudgetDefined, subject: Subject, window: int
+    ) -> _Account:
+        bounds = period_bounds(budget.period, budget.time_zone, window)
+        key = budget.budget_id, subject, bounds
+        account = self._accounts.get(key)
+        if account is None:
+            account = self._accounts[key] = _Account(budget, subject, bounds)
+        return account
+
+    def _due(
+        self, account: _Account, now: datetime
+    ) -> Iterator[BudgetThresholdCrossed]:
+        budget, spent = account.budget, account.cost_pico
+        end = account.bounds.end
+        if end is not None and end <= budget.defined_at:
+            return  # the budget did not exist yet while that period ran
+        limit = pico_from_usd(budget.limit_usd)
+        for percent in budget.thresholds_percent:
+            if spent <= 0 or spent * 100 < percent * limit:
+                return
+            identity = alert_id(
+                budget.budget_id,
+                account.subject,
+                account.bounds.start,
+                percent,
+                budget.limit_usd,
+            )
+            if identity not in self._raised:
+                yield _crossed(identity, account, percent, now)
+
+
+def _status(account: _Account) -> BudgetStatus:
+    budget, spent = account.budget, account.cost_pico
+    limit = pico_from_usd(budget.limit_usd)
+    return BudgetStatus(
+        budget_id=budget.budget_id,
+        subject_kind=account.subject.kind,
+        subject_id=account.subject.id,
+        period=budget.period,
+        period_start=account.bounds.start,
+        period_end=account.bounds.end,
+        limit_usd=budget.limit_usd,
+        spent_usd=usd_from_pico(spent),
+        remaining_usd=usd_from_pico(limit - spent),
+        state=_state(spent, limit),
+        calls=account.calls,
+        unpriced_calls=account.unpriced_calls,
+    )
+
+
+def status_key(status: BudgetStatus) -> bytes:
+    """Return the key under which the latest status of an account is kept."""
+    start = status.period_start.isoformat() if status.period_start else "total"
+    subject = f"{status.subject_kind}|{status.subject_id}"
+    return f"{status.budget_id}|{subject}|{start}".encode()
+
+
+def _state(spent: int, limit: int) -> BudgetState:
+    if spent > 0 and spent >= limit:
+        return "exceeded"
+    if spent > 0 and spent * 100 >= limit * _WARNING_FROM_PERCENT:
+        return "warning"
+    return "within"
+
+
+def _crossed(
+    identity: UUID, account: _Account, percent: int, now: datetime
+) -> BudgetThresholdCrossed:
+    budget = account.budget
+    return BudgetThresholdCrossed(
+        alert_id=identity,
+        raised_at=now,
+        budget_id=budget.budget_id,
+        subject_kind=account.subject.kind,
+        subject_id=account.subject.id,
+        period=budget.period,
+        period_start=account.bounds.start,
+        period_end=account.bounds.end,
+        threshold_percent=percent,
+        limit_usd=budget.limit_usd,
+        spent_usd=usd_from_pico(account.cost_pico),
+    )

@@ -1,0 +1,287 @@
+"""The worker's own way to Kafka, beside Faust's consumer: the only aiokafka import.
+
+What Faust does not do: write everything that a flush says in one transaction which
+fences whoever wrote for the partition before; read a stretch of one partition at full
+speed; follow a small topic that every worker has to know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError, ProducerFenced
+
+__all__ = [
+    "TRANSIENT",
+    "Fenced",
+    "LogRecord",
+    "Outgoing",
+    "TransactionalWriter",
+    "Writer",
+    "first_offset",
+    "follow",
+    "read_log",
+]
+
+log = logging.getLogger(__name__)
+
+_MAX_BATCH_BYTES = 900 * 1024
+_MAX_REQUEST_BYTES = 16 * 1024 * 1024
+_READ_AT_ONCE = 5_000
+
+
+class Fenced(Exception):
+    """Another worker writes for this partition now: what we hold is not ours."""
+
+
+TRANSIENT: Final = (Fenced, KafkaError, OSError, TimeoutError)
+"""What may go wrong on the way to Kafka, and is tried again from the last flush."""
+
+
+class Outgoing(NamedTuple):
+    """One record to be written."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class LogRecord(NamedTuple):
+    """One record that was read; `timestamp` in milliseconds since the epoch."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True)
+class _Destination:
+    topic: str
+    partition: int
+
+
+class Writer:
+    """Writes records that may be repeated: what they say is true however often.
+
+    Args:
+        bootstrap: Kafka's address.
+        name: the client's name, for the broker's logs.
+    """
+
+    def __init__(self, bootstrap: str, name: str) -> None:
+        self._bootstrap = bootstrap
+        self._name = name
+        self._producer: AIOKafkaProducer | None = None
+        self._connecting = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop(producer)
+
+    async def write(self, records: Iterable[Outgoing]) -> None:
+        """Write these records; raises KafkaError if one of them was not taken."""
+        await _write(await self._connected(), records)
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            if self._producer is None:
+                producer = _producer(
+                    self._bootstrap, client_id=self._name, enable_idempotence=True
+                )
+                await producer.start()
+                self._producer = producer
+        return self._producer
+
+
+class TransactionalWriter:
+    """Writes for one partition of one agent, all or nothing.
+
+    Opening it fences every earlier writer of the same name: a worker that was
+    stopped, or cut off, and wakes up again cannot write over its successor.
+
+    Args:
+        bootstrap: Kafka's address.
+        name: the transactional id, the same for whoever owns the partition.
+    """
+
+    def __init__(self, bootstrap: str, name: str) -> None:
+        self._producer = _producer(
+            bootstrap,
+            client_id=name,
+            transactional_id=name,
+            transaction_timeout_ms=60_000,
+        )
+
+    async def open(self) -> None:
+        """Become the one writer; an unfinished transaction of another is undone."""
+        await self._producer.start()
+
+    async def close(self) -> None:
+        """Let go of the connection; what was not committed is undone."""
+        await _stop(self._producer)
+
+    async def write(self, records: Iterable[Outgoing]) -> None:
+        """Write these records in one transaction.
+
+        Raises:
+            Fenced: somebody else writes for the partition now; nothing is written.
+            KafkaError: the transaction did not come about, or nobody knows whether
+                it did: a newly opened writer's table tells.
+        """
+        try:
+            await self._producer.begin_transaction()
+            await _write(self._producer, records)
+            await self._producer.commit_transaction()
+        except ProducerFenced as error:
+            raise Fenced(str(error)) from error
+
+
+def _producer(bootstrap: str, **options: Any) -> AIOKafkaProducer:
+    return AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        compression_type="lz4",
+        max_batch_size=_MAX_BATCH_BYTES,
+        max_request_size=_MAX_REQUEST_BYTES,
+        request_timeout_ms=20_000,
+        linger_ms=0,
+        **options,
+    )
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    try:
+        await producer.stop()
+    except KafkaError as error:
+        log.debug("closing a writer: %r", error)
+
+
+async def _write(producer: AIOKafkaProducer, records: Iterable[Outgoing]) -> None:
+    acknowledged: list[asyncio.Future[Any]] = []
+    for destination, batch in _by_destination(records).items():
+        acknowledged += await _send(producer, destination, batch)
+    await asyncio.gather(*acknowledged)
+
+
+async def _send(
+    producer: AIOKafkaProducer, to: _Destination, records: list[Outgoing]
+) -> list[asyncio.Future[Any]]:
+    # A batch builder spares the task and the log call per record that `send` costs.
+    sent: list[asyncio.Future[Any]] = []
+    batch = producer.create_batch()
+    for record in records:
+        if _appended(batch, record):
+            continue
+        sent.append(await _send_batch(producer, batch, to))
+        batch = producer.create_batch()
+        _appended(batch, record)
+    sent.append(await _send_batch(producer, batch, to))
+    return sent
+
+
+async def _send_batch(
+    producer: AIOKafkaProducer, batch: Any, to: _Destination
+) -> asyncio.Future[Any]:
+    return await producer.send_batch(batch, to.topic, partition=to.partition)
+
+
+def _by_destination(records: Iterable[Outgoing]) -> dict[_Destination, list[Outgoing]]:
+    batches: dict[_Destination, list[Outgoing]] = {}
+    for record in records:
+        to = _Destination(record.topic, record.partition)
+        batches.setdefault(to, []).append(record)
+    return batches
+
+
+def _appended(batch: Any, record: Outgoing) -> bool:
+    # The first record of a builder is always taken, however large it is.
+    metadata = batch.append(
+        key=record.key,
+        value=record.value,
+        timestamp=None,
+        headers=list(record.headers),
+    )
+    return metadata is not None
+
+
+def _consumer(bootstrap: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=8 * 1024 * 1024,
+    )
+
+
+def _read(record: Any) -> LogRecord:
+    return LogRecord(
+        record.offset, record.timestamp, record.key, record.value, record.headers
+    )
+
+
+async def first_offset(bootstrap: str, topic: str, partition: int) -> int:
+    """Return the offset of the oldest record that the partition still has."""
+    at = TopicPartition(topic, partition)
+    async with _consumer(bootstrap) as consumer:
+        offsets = await consumer.beginning_offsets([at])
+    return int(offsets[at])
+
+
+async def read_log(
+    bootstrap: str, topic: str, partition: int, start: int = 0, end: int | None = None
+) -> AsyncIterator[Sequence[LogRecord]]:
+    """Read the committed records of one partition, many at a time.
+
+    Args:
+        bootstrap: Kafka's address.
+        topic: which topic.
+        partition: which partition of it.
+        start: the first offset wanted; an older log end is read from what is left.
+        end: the offset to stop before; None means what is there now.
+    """
+    at = TopicPartition(topic, partition)
+    async with _consumer(bootstrap) as consumer:
+        consumer.assign([at])
+        first = (await consumer.beginning_offsets([at]))[at]
+        last = (await consumer.end_offsets([at]))[at]
+        until = last if end is None else min(end, last)
+        consumer.seek(at, max(start, first))
+        # The position passes transaction markers too, which are never delivered.
+        while await consumer.position(at) < until:
+            batches = await consumer.getmany(
+                at, timeout_ms=1_000, max_records=_READ_AT_ONCE
+            )
+            records = [_read(r) for r in batches.get(at, ()) if r.offset < until]
+            if records:
+                yield records
+
+
+async def follow(bootstrap: str, topic: str) -> AsyncIterator[LogRecord | None]:
+    """Yield every record of a one-partition topic, and go on as new ones come.
+
+    A None says that all which was there at the start has been yielded.
+    """
+    at = TopicPartition(topic, 0)
+    async with _consumer(bootstrap) as consumer:
+        consumer.assign([at])
+        await consumer.seek_to_beginning(at)
+        present = (await consumer.end_offsets([at]))[at]
+        caught_up = False
+        while True:
+            if not caught_up and await consumer.position(at) >= present:
+                caught_up = True
+                yield None
+            batches = await consumer.getmany(at, timeout_ms=500)
+            for record in batches.get(at, ()):
+                yield _read(record)

@@ -1,0 +1,236 @@
+"""The meter of one source partition: from usage records to charges and sums.
+
+Pure, so it needs no broker to be tested: records go in, in the order of their
+offsets, and what is to be written comes out in one piece, to be written in one
+transaction. Everything that it holds is a function of the log up to `next_offset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pydantic_core import from_json, to_json
+
+from taximeter_processors.charging import Amounts, ChargeWriter, Pricer, amounts_of
+from taximeter_processors.dedupe import DEFAULT_HORIZON, Generation, SeenIds
+from taximeter_processors.sums import PROGRESS_KEY, PartialSums
+from taximeter_processors.windows import window_start
+from taximeter_schemas.budgets import EVERYTHING, Subject
+from taximeter_schemas.dead_letters import DeadLetter
+from taximeter_schemas.records import (
+    Fault,
+    Origin,
+    dead_letter,
+    packed,
+    read_record,
+    usage_partition,
+)
+from taximeter_schemas.spend import PartialRow
+from taximeter_schemas.usage import UsageEvent
+
+__all__ = ["Flush", "MeterCounts", "PartitionMeter", "Progress", "UsageRecord"]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """One record of the `usage` topic.
+
+    `placed_for` is the number of partitions for which our own emitter placed the
+    record's events, or None when somebody else sent it.
+    """
+
+    offset: int
+    value: bytes | None
+    recorded_at: datetime
+    placed_for: int | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a partition's records have been applied, and what is remembered."""
+
+    next_offset: int
+    generations: list[Generation] = field(default_factory=list[Generation])
+
+    def encode(self) -> bytes:
+        """Return the progress row's value."""
+        return to_json([self.next_offset, self.generations])
+
+    @classmethod
+    def decode(cls, value: bytes) -> Progress:
+        """Read a progress row's value back.
+
+        >>> Progress.decode(Progress(7, [Generation(3, 5)]).encode())
+        Progress(next_offset=7, generations=[Generation(number=3, start_offset=5)])
+        """
+        next_offset, generations = from_json(value)
+        return cls(next_offset, [Generation(*pair) for pair in generations])
+
+
+@dataclass
+class MeterCounts:
+    """What the meter saw since it was made; for people, not for money."""
+
+    events: int = 0
+    duplicates: int = 0
+    unpriced: int = 0
+    dead_letters: int = 0
+    forwarded: int = 0
+
+
+@dataclass
+class Flush:
+    """What is to be written, in one transaction, before the records are done.
+
+    `charges` has a value for each usage record that had any: key, value. `rows` are
+    the changed sums for the changelog, the progress row last.
+    """
+
+    charges: list[tuple[bytes, bytes]] = field(
+        default_factory=list[tuple[bytes, bytes]]
+    )
+    dead_letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
+    misplaced: list[UsageEvent] = field(default_factory=list[UsageEvent])
+    rows: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+    partials: list[PartialRow] = field(default_factory=list[PartialRow])
+
+
+class PartitionMeter:
+    """Prices and sums up one partition of `usage`.
+
+    Args:
+        topic: the usage topic's name, for the origin of dead letters.
+        partition: which partition.
+        partitions: how many there are.
+        pricer: the price book.
+        stored: the partition's rows as of `progress`; whoever writes a flush down
+            updates it with the flush's rows.
+        progress: how far those rows go.
+        horizon: how long an event id is remembered.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        partitions: int,
+        pricer: Pricer,
+        stored: Mapping[bytes, bytes],
+        progress: Progress,
+        horizon: timedelta = DEFAULT_HORIZON,
+    ) -> None:
+        self.counts = MeterCounts()
+        self._topic = topic
+        self._partition = partition
+        self._partitions = partitions
+        self._pricer = pricer
+        self._next_offset = self._flushed_offset = progress.next_offset
+        self._seen = SeenIds(horizon, progress.generations)
+        self._sums = PartialSums(stored)
+        self._pending = Flush()
+        self._unflushed = 0
+
+    @property
+    def next_offset(self) -> int:
+        """The offset behind the last record that was applied."""
+        return self._next_offset
+
+    @property
+    def unflushed_events(self) -> int:
+        """How many events were applied since the last flush."""
+        return self._unflushed
+
+    @property
+    def has_moved(self) -> bool:
+        """Tell whether a record was applied since the last flush."""
+        return self._next_offset > self._flushed_offset
+
+    @property
+    def remembered_ids(self) -> int:
+        """How many event ids are in the dedupe memory."""
+        return len(self._seen)
+
+    def remember(self, record: UsageRecord) -> None:
+        """Put a record's ids back into memory that an earlier owner had applied.
+
+        Called for every record from the start of the oldest generation up to the
+        progress, before the first `apply`.
+        """
+        for reading in read_record(record.value, record.recorded_at):
+            if not isinstance(reading, Fault) and self._is_ours(reading, record):
+                self._seen.remember(reading.event_id, record.offset)
+
+    def apply(self, record: UsageRecord) -> None:
+        """Apply the next record: each good event once, each fault as a dead letter."""
+        self._seen.advance(record.offset, record.recorded_at)
+        readings = read_record(record.value, record.recorded_at)
+        writer = ChargeWriter(self._partition, record.offset, record.recorded_at)
+        charges: list[bytes] = []
+        for position, reading in enumerate(readings):
+            if isinstance(reading, Fault):
+                self._keep(reading, record, position if len(readings) > 1 else None)
+            elif not self._is_ours(reading, record):
+                self._pending.misplaced.append(reading)
+                self.counts.forwarded += 1
+            elif not self._seen.first_time(reading.event_id):
+                self.counts.duplicates += 1
+            else:
+                amounts = amounts_of(reading, self._pricer)
+                charges.append(writer.write(reading, amounts, position))
+                self._add(reading, amounts, record.offset)
+        self._done(record.offset, charges, len(readings))
+
+    def flush(self) -> Flush:
+        """Return what is to be written; `flushed()` follows when it is durable."""
+        pending = self._pending
+        pending.rows.clear()
+        pending.partials.clear()
+        for key, value, row in self._sums.changed():
+            pending.rows.append((key, value))
+            pending.partials.append(row)
+        progress = Progress(self._next_offset, self._seen.generations)
+        pending.rows.append((PROGRESS_KEY, progress.encode()))
+        return pending
+
+    def flushed(self) -> None:
+        """Forget what the last `flush()` returned: it is written down."""
+        self._pending = Flush()
+        self._sums.clear()
+        self._unflushed = 0
+        self._flushed_offset = self._next_offset
+
+    def _is_ours(self, event: UsageEvent, record: UsageRecord) -> bool:
+        if record.placed_for == self._partitions:
+            return True
+        return usage_partition(event.event_id, self._partitions) == self._partition
+
+    def _keep(self, fault: Fault, record: UsageRecord, position: int | None) -> None:
+        origin = Origin(self._topic, self._partition, record.offset)
+        letter = dead_letter(fault, origin, position, record.recorded_at)
+        self._pending.dead_letters.append(letter)
+        self.counts.dead_letters += 1
+
+    def _add(self, event: UsageEvent, amounts: Amounts, offset: int) -> None:
+        window = window_start(event.occurred_at)
+        for subject in _subjects(event):
+            self._sums.add(subject, window, amounts, offset)
+        self.counts.events += 1
+        self.counts.unpriced += amounts.cost_pico is None
+
+    def _done(self, offset: int, charges: list[bytes], events: int) -> None:
+        if charges:
+            key = f"{self._partition}:{offset}".encode()
+            self._pending.charges.append((key, packed(charges)))
+        self._next_offset = offset + 1
+        self._unflushed += events
+
+
+def _subjects(event: UsageEvent) -> Iterable[Subject]:
+    return (
+        EVERYTHING,
+        Subject("user", event.user_id),
+        Subject("model", event.model),
+        Subject("project", event.project_id),
+    )

@@ -1,0 +1,207 @@
+"""Which entry of a price list a call means.
+
+Emitters write provider and model as their integration calls them; a price list has
+spellings of its own. Each rule below turns one into the other and has an example.
+What no rule finds stays unknown: a guess would be a wrong price, and a model of the
+same name at another provider is another price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+__all__ = ["ModelIndex", "families_of", "family_of"]
+
+# In the list, but nothing that anyone can call.
+_NOT_MODELS: Final = frozenset({"sample_spec", "fallback_generalizations", "rules"})
+
+# Other spellings of a provider: OpenTelemetry's `gen_ai.provider.name`, SDK names, and
+# the names under which a price list files one provider's kinds of models. The first
+# family that has the model wins.
+_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
+    "amazon-bedrock": ("bedrock",),
+    "amazon-nova": ("amazon_nova",),
+    "amazon_bedrock": ("bedrock",),
+    "aws": ("bedrock",),
+    "aws.bedrock": ("bedrock",),
+    "aws_bedrock": ("bedrock",),
+    "azure-openai": ("azure",),
+    "azure.ai.inference": ("azure_ai",),
+    "azure.ai.openai": ("azure",),
+    "azure_openai": ("azure",),
+    "azure_text": ("azure",),
+    "bedrock_converse": ("bedrock",),
+    "cohere_chat": ("cohere",),
+    "fireworks": ("fireworks_ai",),
+    "fireworks-ai": ("fireworks_ai",),
+    "fireworks_ai-embedding-models": ("fireworks_ai",),
+    "gcp.gemini": ("gemini",),
+    "gcp.gen_ai": ("gemini", "vertex_ai"),
+    "gcp.vertex_ai": ("vertex_ai",),
+    "google": ("gemini", "vertex_ai"),
+    "google_genai": ("gemini", "vertex_ai"),
+    "google_vertex": ("vertex_ai",),
+    "ibm.watsonx.ai": ("watsonx",),
+    "mistral_ai": ("mistral",),
+    "mistralai": ("mistral",),
+    "moonshot_ai": ("moonshot",),
+    "moonshotai": ("moonshot",),
+    "text-completion-codestral": ("codestral",),
+    "text-completion-inception": ("inception",),
+    "text-completion-openai": ("openai",),
+    "together": ("together_ai",),
+    "togetherai": ("together_ai",),
+    "vertex": ("vertex_ai",),
+    "vertex_ai_beta": ("vertex_ai",),
+    "vertexai": ("vertex_ai",),
+    "x-ai": ("xai",),
+    "x_ai": ("xai",),
+}
+
+
+def families_of(provider: str) -> tuple[str, ...]:
+    """Return the provider families that a provider's name may stand for, best first.
+
+    >>> families_of("aws.bedrock")
+    ('bedrock',)
+    >>> families_of("google")
+    ('gemini', 'vertex_ai')
+    >>> families_of("vertex_ai-anthropic_models")
+    ('vertex_ai',)
+    >>> families_of("Acme")
+    ('acme',)
+    """
+    name = provider.strip().lower()
+    if name.startswith("vertex_ai-"):
+        return ("vertex_ai",)
+    return _ALIASES.get(name, (name,))
+
+
+def family_of(provider: str) -> str:
+    """Return the one family under which a price list's own provider name is filed.
+
+    >>> family_of("bedrock_converse")
+    'bedrock'
+    """
+    return families_of(provider)[0]
+
+
+class ModelIndex:
+    """Finds the key of a price list that prices (provider, model).
+
+    >>> index = ModelIndex({
+    ...     "gpt-4o": {"litellm_provider": "openai"},
+    ...     "ft:gpt-4o-2024-08-06": {"litellm_provider": "openai"},
+    ...     "xai/grok-4": {"litellm_provider": "xai"},
+    ...     "deepseek-chat": {"litellm_provider": "deepseek"},
+    ...     "deepseek/deepseek-chat": {"litellm_provider": "deepseek"},
+    ...     "gemini/gemini-2.5-pro": {"litellm_provider": "gemini"},
+    ...     "gemini-2.5-pro": {"litellm_provider": "vertex_ai-language-models"},
+    ...     "perplexity/perplexity/sonar": {"litellm_provider": "perplexity"},
+    ...     "perplexity/sonar": {"litellm_provider": "perplexity"},
+    ...     "sample_spec": {"litellm_provider": "openai"},
+    ... })
+
+    1. The entry "provider/model", before a bare one of the same provider:
+
+    >>> index.find("xai", "grok-4"), index.find("deepseek", "deepseek-chat")
+    ('xai/grok-4', 'deepseek/deepseek-chat')
+
+    2. The bare model, if its entry belongs to this provider and to no other:
+
+    >>> index.find("openai", "gpt-4o"), index.find("acme", "gpt-4o")
+    ('gpt-4o', None)
+    >>> index.find("vertex_ai", "gemini-2.5-pro")
+    'gemini-2.5-pro'
+
+    3. The provider under another of its names:
+
+    >>> index.find("google", "gemini-2.5-pro"), index.find("x_ai", "grok-4")
+    ('gemini/gemini-2.5-pro', 'xai/grok-4')
+
+    4. A model that already carries its provider. If the whole of it is an entry, then
+    it is that one, even where the provider resells a "provider/model" of its own:
+
+    >>> index.find("openai", "openai/gpt-4o"), index.find("x_ai", "x_ai/grok-4")
+    ('gpt-4o', 'xai/grok-4')
+    >>> index.find("perplexity", "perplexity/sonar"), index.find("perplexity", "sonar")
+    ('perplexity/sonar', 'perplexity/sonar')
+    >>> index.find("acme", "openai/gpt-4o") is None
+    True
+
+    5. A fine-tuned model has the price of what was tuned:
+
+    >>> index.find("openai", "ft:gpt-4o-2024-08-06:acme::A1b2")
+    'ft:gpt-4o-2024-08-06'
+
+    6. Last, whatever the case of its letters:
+
+    >>> index.find("OpenAI", "GPT-4o")
+    'gpt-4o'
+
+    A dated snapshot is priced only by an entry of its own, and an example entry never:
+
+    >>> index.find("openai", "gpt-4o-2031-01-01"), index.find("openai", "sample_spec")
+    (None, None)
+    """
+
+    def __init__(self, entries: Mapping[str, Mapping[str, object]]) -> None:
+        self._exact: dict[tuple[str, str], str] = {}
+        named = list(_named(entries))
+        whole = [
+            (family, key, model)
+            for family, key in named
+            if (model := _own(key, family))
+        ]
+        # What goes in first wins: rule 4 before rule 1 before rule 2.
+        for family, key, _ in whole:
+            self._exact.setdefault((family, key), key)
+        for family, key, model in whole:
+            self._exact.setdefault((family, model), key)
+        for family, key in named:
+            self._exact.setdefault((family, key), key)
+        self._folded: dict[tuple[str, str], str] = {}
+        for (family, model), key in self._exact.items():
+            self._folded.setdefault((family, model.lower()), key)
+
+    def find(self, provider: str, model: str) -> str | None:
+        """Return the list's key for a model at a provider, or None if there is none."""
+        families = families_of(provider)
+        names = list(_spellings(families, model))
+        for index, spelt in (
+            (self._exact, names),
+            (self._folded, map(str.lower, names)),
+        ):
+            for name in spelt:
+                for family in families:
+                    key = index.get((family, name))
+                    if key is not None:
+                        return key
+        return None
+
+
+def _named(
+    entries: Mapping[str, Mapping[str, object]],
+) -> Iterator[tuple[str, str]]:
+    for key, fields in entries.items():
+        provider = fields.get("litellm_provider")
+        if isinstance(provider, str) and key not in _NOT_MODELS:
+            yield family_of(provider), key
+
+
+def _own(key: str, family: str) -> str:
+    """The model of a "provider/model" key of this family, else nothing."""
+    prefix, _, model = key.partition("/")
+    return model if family in families_of(prefix) else ""
+
+
+def _spellings(families: tuple[str, ...], model: str) -> Iterator[str]:
+    name = model.strip()
+    yield name
+    prefix, slash, rest = name.partition("/")
+    if slash and not set(families).isdisjoint(families_of(prefix)):
+        name = rest
+        yield name
+    if name.startswith("ft:"):
+        yield ":".join(name.split(":", 2)[:2])

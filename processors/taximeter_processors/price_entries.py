@@ -1,0 +1,129 @@
+"""One entry of a price list, read exactly.
+
+Prices are decimal text in the list and fractions here: a binary float never stands
+between them. Pure: it knows the list's vocabulary, not where the list came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import Final, cast
+
+from taximeter_processors.model_names import family_of
+from taximeter_schemas.errors import ConfigurationError
+from taximeter_schemas.money import PICO_PER_USD
+
+__all__ = ["PriceEntry", "pico_per_unit", "refuse_floats"]
+
+_SERVICE_TIERS: Final = {
+    "batch": "batches",
+    "batches": "batches",
+    "flex": "flex",
+    "balanced": "balanced",
+    "priority": "priority",
+    "fast": "priority",
+    "ultrafast": "ultrafast",
+}
+
+
+def pico_per_unit(usd: object) -> Fraction | None:
+    """Return a list's price in USD as exact pico-dollars, None where it states none.
+
+    An explicit 0 is a price. What cannot be read as an amount, or is negative, is not.
+
+    >>> pico_per_unit(Decimal("3E-7"))
+    Fraction(300000, 1)
+    >>> pico_per_unit("2.5e-6"), pico_per_unit(0), pico_per_unit(None)
+    (Fraction(2500000, 1), Fraction(0, 1), None)
+    >>> pico_per_unit("see website"), pico_per_unit(Decimal("-1")), pico_per_unit(True)
+    (None, None, None)
+    """
+    if isinstance(usd, bool) or not isinstance(usd, (int, str, Decimal)):
+        return None
+    try:
+        price = Fraction(usd) * PICO_PER_USD
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return None
+    return price if price >= 0 else None
+
+
+def refuse_floats(entries: Mapping[str, Mapping[str, object]]) -> None:
+    """Raise if a binary float stands anywhere in a price list.
+
+    Raises:
+        ConfigurationError: naming the entry; parse the list with
+            ``parse_float=Decimal``.
+    """
+    for key, fields in entries.items():
+        if _holds_float(fields.values()):
+            raise ConfigurationError(
+                f"price list entry {key!r} holds a binary float, which cannot be an "
+                "exact price: parse the list with parse_float=Decimal"
+            )
+
+
+def _holds_float(values: Iterable[object]) -> bool:
+    for value in values:
+        if isinstance(value, float):
+            return True
+        if isinstance(value, dict):
+            if _holds_float(cast("dict[str, object]", value).values()):
+                return True
+        elif isinstance(value, list) and _holds_float(cast("list[object]", value)):
+            return True
+    return False
+
+
+class PriceEntry:
+    """What a price list says of one model, for one service tier.
+
+    >>> entry = PriceEntry("gpt-4o", {
+    ...     "litellm_provider": "openai",
+    ...     "input_cost_per_token": Decimal("0.0000025"),
+    ...     "input_cost_per_token_batches": Decimal("0.00000125"),
+    ...     "cache_read_input_token_cost": Decimal("0.00000125"),
+    ... }, service_tier="batch")
+    >>> entry.price("input_cost_per_token")
+    Fraction(1250000, 1)
+
+    What the list does not state for the tier has its standard price:
+
+    >>> entry.price("cache_read_input_token_cost")
+    Fraction(1250000, 1)
+    """
+
+    def __init__(
+        self, key: str, fields: Mapping[str, object], service_tier: str = "standard"
+    ) -> None:
+        self.key = key
+        self.fields = fields
+        self.family = family_of(str(fields.get("litellm_provider")))
+        self.mode = fields.get("mode")
+        self.service_tier = service_tier.lower()
+        self.suffix = _SERVICE_TIERS.get(self.service_tier, "")
+
+    def replaced(self, fields: Mapping[str, object]) -> PriceEntry:
+        """Return the same model and tier with other prices."""
+        return PriceEntry(self.key, fields, self.service_tier)
+
+    def price(self, name: str) -> Fraction | None:
+        """Return a price in pico-dollars a unit: the tier's own, else the standard."""
+        own = self.tier_price(name)
+        return own if own is not None else pico_per_unit(self.fields.get(name))
+
+    def tier_price(self, name: str) -> Fraction | None:
+        """Return the price that is stated for this very service tier, or None."""
+        if not self.suffix:
+            return None
+        return pico_per_unit(self.fields.get(f"{name}_{self.suffix}"))
+
+    def nested_price(self, name: str, part: str) -> Fraction | None:
+        """Return a price that stands in a table of its own inside the entry."""
+        return pico_per_unit(self.table(name).get(part))
+
+    def table(self, name: str) -> Mapping[str, object]:
+        """Return a table inside the entry; empty where there is none."""
+        value = self.fields.get(name)
+        return cast("dict[str, object]", value) if isinstance(value, dict) else {}

@@ -1,0 +1,157 @@
+"""Usage times price, exactly: whole pico-dollars from the tokens of one call.
+
+Pure: it knows no broker, no clock and no litellm, only entries in the vocabulary of
+litellm's price list. The same call priced by the same book is the same charge, on
+every machine and for ever. docs/pricing.md has the rules and their sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from taximeter_processors.ladders import Ladder, price_ladder
+from taximeter_processors.model_names import ModelIndex
+from taximeter_processors.price_entries import PriceEntry, refuse_floats
+from taximeter_processors.rates import RateCard
+from taximeter_schemas.charges import UnpricedReason
+from taximeter_schemas.fields import MAX_COUNT
+from taximeter_schemas.usage import INPUT_TOKENS, Usage, UsageRecorded
+
+__all__ = ["PriceBook", "Priced"]
+
+# More input tokens than any usage can hold.
+_NO_LIMIT: Final = MAX_COUNT * (len(INPUT_TOKENS) + 1)
+
+# Names come from outside; forgetting them all is cheap and bounds the memory.
+_REMEMBERED: Final = 20_000
+
+
+class Priced(NamedTuple):
+    """What a call costs; both amounts are None, never 0, if that is not known."""
+
+    input_pico: int | None
+    output_pico: int | None
+    unpriced_reason: UnpricedReason | None
+    price_version: str
+    price_match: str | None
+
+
+class _Price(NamedTuple):
+    """The prices of one (provider, model, service tier), laid out for the quick way.
+
+    `inputs` and `outputs` are the whole pico-dollars of the ladder's lowest step, which
+    holds up to and with `up_to` input tokens.
+    """
+
+    match: str | None
+    inputs: dict[str, int]
+    outputs: dict[str, int]
+    up_to: int
+    ladder: Ladder
+    unpriced: Priced
+
+
+class PriceBook:
+    """One version of all prices.
+
+    Args:
+        entries: litellm's vocabulary, numbers as int, Decimal or text.
+        version: names these prices in every charge that they make.
+
+    Raises:
+        ConfigurationError: if a binary float stands among the prices.
+
+    >>> book = PriceBook({"gpt-4o": {
+    ...     "litellm_provider": "openai",
+    ...     "input_cost_per_token": "0.0000025", "output_cost_per_token": "0.00001",
+    ... }}, "example-1")
+    >>> book.price_usage("openai", "gpt-4o", "standard", Usage(text_input_tokens=1000))
+    ... # doctest: +NORMALIZE_WHITESPACE
+    Priced(input_pico=2500000000, output_pico=0, unpriced_reason=None,
+           price_version='example-1', price_match='gpt-4o')
+    >>> book.price_usage("acme", "gpt-4o", "standard", Usage()).unpriced_reason
+    'unknown_model'
+    >>> book.price_usage("openai", "gpt-4o", "standard", Usage(pages=1)).unpriced_reason
+    'unpriced_unit'
+    """
+
+    def __init__(
+        self, entries: Mapping[str, Mapping[str, object]], version: str
+    ) -> None:
+        refuse_floats(entries)
+        self.version = version
+        self._entries = entries
+        self._index = ModelIndex(entries)
+        self._prices: dict[tuple[str, str, str], _Price] = {}
+
+    def price(self, call: UsageRecorded) -> Priced:
+        """Return what a recorded call costs."""
+        return self.price_usage(
+            call.provider, call.model, call.service_tier, call.usage
+        )
+
+    def price_usage(
+        self, provider: str, model: str, service_tier: str, usage: Usage
+    ) -> Priced:
+        """Return what a usage costs at a model's prices for a service tier.
+
+        Every class of tokens whose price is whole pico-dollars is multiplied right
+        here; whatever needs a rule more, like a long request or another unit, goes
+        through `RateCard.charge`, with the same result.
+        """
+        names = (provider, model, service_tier)
+        price = self._prices.get(names) or self._look_up(names)
+        match, inputs, outputs, up_to, _, unpriced = price
+        counts = usage.__dict__
+        input_tokens = input_pico = output_pico = 0
+        for name in usage.model_fields_set:
+            count = counts[name]
+            if count:
+                if name in inputs:
+                    input_tokens += count
+                    input_pico += count * inputs[name]
+                elif name in outputs:
+                    output_pico += count * outputs[name]
+                else:
+                    return self._priced_by_rule(price, usage)
+        if input_tokens > up_to:
+            return self._priced_by_rule(price, usage)
+        if match is None:
+            return unpriced
+        return Priced(input_pico, output_pico, None, self.version, match)
+
+    def _priced_by_rule(self, price: _Price, usage: Usage) -> Priced:
+        if price.match is None:
+            return price.unpriced
+        charged = _step(price.ladder, usage).charge(usage)
+        if charged is None:
+            return price.unpriced
+        return Priced(*charged, None, self.version, price.match)
+
+    def _look_up(self, names: tuple[str, str, str]) -> _Price:
+        if len(self._prices) >= _REMEMBERED:
+            self._prices.clear()
+        price = self._prices[names] = self._compiled(*names)
+        return price
+
+    def _compiled(self, provider: str, model: str, service_tier: str) -> _Price:
+        match = self._index.find(provider, model)
+        if match is None:
+            nothing = Priced(None, None, "unknown_model", self.version, None)
+            return _Price(None, {}, {}, _NO_LIMIT, (), nothing)
+        ladder = price_ladder(PriceEntry(match, self._entries[match], service_tier))
+        base = ladder[0][1]
+        return _Price(
+            match,
+            base.whole_inputs,
+            base.whole_outputs,
+            up_to=ladder[1][0] if len(ladder) > 1 else _NO_LIMIT,
+            ladder=ladder,
+            unpriced=Priced(None, None, "unpriced_unit", self.version, match),
+        )
+
+
+def _step(ladder: Ladder, usage: Usage) -> RateCard:
+    tokens = sum(getattr(usage, name) for name in INPUT_TOKENS)
+    return next(rates for above, rates in reversed(ladder) if tokens > above)

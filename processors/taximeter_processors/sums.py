@@ -1,0 +1,108 @@
+"""Partial sums of one source partition: who spent how much in which window.
+
+Pure. A row is absolute and says which usage record is the last one in it. Rows are
+kept encoded, as they stand in the changelog; the ones that a flush interval touches
+are decoded once, at first touch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from pydantic_core import from_json, to_json
+
+from taximeter_processors.charging import Amounts
+from taximeter_schemas.budgets import Subject
+from taximeter_schemas.spend import Partial, PartialRow
+
+__all__ = ["PROGRESS_KEY", "PartialSums", "decode_row", "row_key"]
+
+PROGRESS_KEY: Final = b"progress"
+
+
+class _Sum:
+    """One row while it is being added to."""
+
+    __slots__ = ("calls", "cost_pico", "offset", "tokens", "unpriced_calls")
+
+    def __init__(self, encoded: bytes | None) -> None:
+        self.cost_pico = self.calls = self.unpriced_calls = self.tokens = 0
+        self.offset = -1
+        if encoded is not None:
+            cost, *rest = from_json(encoded)
+            self.cost_pico = int(cost)
+            self.calls, self.unpriced_calls, self.tokens, self.offset = rest
+
+
+_Key = tuple[Subject, int]
+
+
+class PartialSums:
+    """The rows of one source partition that changed since the last flush.
+
+    Args:
+        stored: the partition's rows as they were last flushed, encoded.
+    """
+
+    def __init__(self, stored: Mapping[bytes, bytes]) -> None:
+        self._stored = stored
+        self._touched: dict[_Key, _Sum] = {}
+
+    def __len__(self) -> int:
+        return len(self._touched)
+
+    def add(self, subject: Subject, window: int, amounts: Amounts, offset: int) -> None:
+        """Add what one event says to one subject's row."""
+        key = subject, window
+        row = self._touched.get(key)
+        if row is None:
+            row = self._touched[key] = _Sum(self._stored.get(row_key(*key)))
+        cost = amounts.cost_pico
+        if cost is None:
+            row.unpriced_calls += amounts.calls
+        else:
+            row.cost_pico += cost
+        row.calls += amounts.calls
+        row.tokens += amounts.tokens
+        row.offset = offset
+
+    def changed(self) -> Iterator[tuple[bytes, bytes, PartialRow]]:
+        """Yield each changed row: its key and value to store, and what it says."""
+        for (subject, window), row in self._touched.items():
+            partial = Partial(
+                str(row.cost_pico),
+                row.calls,
+                row.unpriced_calls,
+                row.tokens,
+                row.offset,
+            )
+            encoded = (
+                f'["{row.cost_pico}",{row.calls},{row.unpriced_calls},'
+                f"{row.tokens},{row.offset}]"
+            ).encode()
+            stated = PartialRow(subject.kind, subject.id, window, partial)
+            yield row_key(subject, window), encoded, stated
+
+    def clear(self) -> None:
+        """Forget what changed: it is stored, or it is not ours any more."""
+        self._touched.clear()
+
+
+def row_key(subject: Subject, window: int) -> bytes:
+    """Return the key of a row in its partition's changelog.
+
+    >>> row_key(Subject("user", "alice"), 900)
+    b'["user","alice",900]'
+    """
+    return to_json([subject.kind, subject.id, window])
+
+
+def decode_row(key: bytes, value: bytes) -> PartialRow:
+    """Read a row back from the changelog.
+
+    >>> decode_row(b'["user","alice",900]', b'["5",1,0,7,3]').partial.cost_pico
+    '5'
+    """
+    kind, name, window = from_json(key)
+    return PartialRow(kind, name, window, Partial(*from_json(value)))

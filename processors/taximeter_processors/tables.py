@@ -1,0 +1,72 @@
+"""The state of one partition: a dictionary that Kafka keeps.
+
+A table's rows live in memory, encoded, and in a compacted changelog topic with as
+many partitions as its source. Rows change only by a flush, which writes them, the
+progress that they stand for, and everything else that follows from it in one
+transaction; opening a table reads its changelog back. Faust's own tables are not
+used for this: docs/adr/0002 says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from taximeter_processors.kafka import Outgoing, TransactionalWriter, read_log
+
+__all__ = ["PartitionTable"]
+
+
+class PartitionTable:
+    """The rows of one partition, and the one right to write them.
+
+    Args:
+        bootstrap: Kafka's address.
+        changelog: the compacted topic that keeps the rows.
+        partition: which partition of it.
+        writer_name: what fences an earlier owner of the same partition.
+    """
+
+    def __init__(
+        self, bootstrap: str, changelog: str, partition: int, writer_name: str
+    ) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self._bootstrap = bootstrap
+        self._changelog = changelog
+        self._partition = partition
+        self._writer = TransactionalWriter(bootstrap, writer_name)
+
+    async def open(self) -> None:
+        """Fence the earlier owner, then read back what it had committed."""
+        await self._writer.open()
+        log = read_log(self._bootstrap, self._changelog, self._partition)
+        async for records in log:
+            for record in records:
+                self._restore(record.key or b"", record.value)
+
+    def _restore(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self.rows.pop(key, None)
+        else:
+            self.rows[key] = value
+
+    async def close(self) -> None:
+        """Let the partition go."""
+        await self._writer.close()
+
+    async def write(
+        self, rows: Sequence[tuple[bytes, bytes]], also: Iterable[Outgoing]
+    ) -> None:
+        """Write rows, and what else the same flush says, all or nothing.
+
+        The rows in memory follow only once the transaction is through.
+
+        Raises:
+            Fenced: another worker owns the partition now.
+            KafkaError: nothing was written.
+        """
+        changes = [
+            Outgoing(self._changelog, self._partition, key, value)
+            for key, value in rows
+        ]
+        await self._writer.write([*also, *changes])
+        self.rows.update(rows)

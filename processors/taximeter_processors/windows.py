@@ -1,0 +1,93 @@
+"""Stretches of event time: the grain at which spend is kept, and budget periods.
+
+Pure. Every window and period is half-open, `[start, end)`, so a moment lies in
+exactly one. A period's start is part of every key that is about it: nothing is ever
+reset, and an event that arrives late lands in the period that it belongs to.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from taximeter_schemas.budgets import Period
+from taximeter_schemas.spend import WINDOW_SECONDS
+
+__all__ = ["Bounds", "period_bounds", "window_start"]
+
+
+class Bounds(NamedTuple):
+    """A half-open stretch of event time in UTC; None where it has no end."""
+
+    start: datetime | None
+    end: datetime | None
+
+
+def window_start(moment: datetime) -> int:
+    """Return the start, in epoch seconds, of the window that a moment lies in.
+
+    >>> window_start(datetime(2026, 11, 22, 12, 29, 59, tzinfo=UTC)) % 3600
+    900
+    """
+    return int(moment.timestamp()) // WINDOW_SECONDS * WINDOW_SECONDS
+
+
+@lru_cache(maxsize=65_536)
+def period_bounds(period: Period, time_zone: str, window: int) -> Bounds:
+    """Return the period, in a time zone, that a window lies in.
+
+    Calendar days are as long as the zone says: 23 or 25 hours when its clocks
+    change. Weeks are ISO weeks, from Monday.
+
+    Args:
+        period: the budget's period.
+        time_zone: an IANA name.
+        window: the window's start in epoch seconds.
+
+    >>> noon = int(datetime(2026, 3, 29, 12, tzinfo=UTC).timestamp())
+    >>> bounds = period_bounds("day", "Europe/Berlin", noon)
+    >>> bounds.end - bounds.start  # clocks go forward on that day
+    datetime.timedelta(seconds=82800)
+    """
+    if period == "total":
+        return Bounds(None, None)
+    zone = ZoneInfo(time_zone)
+    local = datetime.fromtimestamp(window, zone)
+    if period == "hour":
+        return _hour(local)
+    first, after = _dates(period, local.date())
+    return Bounds(_midnight(first, zone), _midnight(after, zone))
+
+
+def _hour(local: datetime) -> Bounds:
+    # Counted back from the moment itself, so that the hour which a zone has twice
+    # when its clocks go back is two periods.
+    into = timedelta(minutes=local.minute, seconds=local.second)
+    start = local.astimezone(UTC) - into
+    return Bounds(start, start + timedelta(hours=1))
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _dates(period: Period, day: date) -> tuple[date, date]:
+    match period:
+        case "day":
+            return day, day + timedelta(days=1)
+        case "week":
+            monday = day - timedelta(days=day.weekday())
+            return monday, monday + timedelta(days=7)
+        case "month":
+            return _months(day.year, day.month, 1)
+        case "quarter":
+            return _months(day.year, (day.month - 1) // 3 * 3 + 1, 3)
+        case _:
+            return _months(day.year, 1, 12)
+
+
+def _months(year: int, month: int, count: int) -> tuple[date, date]:
+    years, following = divmod(month - 1 + count, 12)
+    return date(year, month, 1), date(year + years, following + 1, 1)
