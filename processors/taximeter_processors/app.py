@@ -132,6 +132,7 @@ def _declare_pricing(app: _MeterApp, config: WorkerConfig, pricer: Pricer) -> No
     writer = app.writer
     partitions = Partitions(
         app,
+        config.bootstrap,
         topics.usage.name,
         partial(
             open_pricing_partition,
@@ -163,7 +164,11 @@ def _declare_watching(app: faust.App, config: WorkerConfig) -> None:
 
     feed = BudgetFeed(config.bootstrap, topics, learn)
     partitions = Partitions(
-        app, topics.spend.name, open_partition, config.flush_seconds / 2
+        app,
+        config.bootstrap,
+        topics.spend.name,
+        open_partition,
+        config.flush_seconds / 2,
     )
     app.task(feed.run)
     _declare_agent(app, "watch_budgets", topics.spend.name, partitions)
@@ -190,7 +195,7 @@ def _declare_agent(
     async def assigned(*assignment: Any, **_: object) -> None:  # noqa: ANN401
         tps: set[TP] = assignment[-1]
         now = {tp.partition for tp in tps if tp.topic == topic}
-        await partitions.keep_only(now)
+        await partitions.own(now)
 
     async def stop(*_: object, **__: object) -> None:
         await partitions.close()

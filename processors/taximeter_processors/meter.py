@@ -182,6 +182,10 @@ class PartitionMeter:
                 self._add(reading, amounts, record.offset)
         self._done(record.offset, charges, len(readings))
 
+    def pass_to(self, offset: int) -> None:
+        """Take note that no record stands before this offset any more."""
+        self._next_offset = max(self._next_offset, offset)
+
     def flush(self) -> Flush:
         """Return what is to be written; `flushed()` follows when it is durable."""
         pending = self._pending

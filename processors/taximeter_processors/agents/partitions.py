@@ -1,14 +1,15 @@
 """What the agents share: owning partitions, applying in order, flushing, acknowledging.
 
-Each partition that an agent works on is a `PartitionWork` with its own table. A
-flush writes everything that follows from the applied records, and how far they
-went, in one transaction; only then are the source records acknowledged to Faust.
+Each partition that an agent works on is a `PartitionWork` with its own table, whose
+last transaction says which record is next. Faust says when there is something new;
+it can hand out a record from before a rebalance, or leave some out after a seek, so
+what it delivers is a hint, and the offset decides.
 
-    1. decide by offset      out of order: skip, or seek back      nothing is lost
-    2. apply in memory       a crash forgets it                    read again
-    3. write, one transaction with the progress in it              all or nothing
-    4. acknowledge           a crash before it                     delivered again,
-                                                                   and skipped at 1.
+    1. decide by offset      smaller: it is in already. Larger: the records in
+                             between are read from the log first
+    2. apply in memory       a crash forgets it: it is read again
+    3. write, one transaction with the progress in it: all or nothing
+    4. acknowledge           a crash before it: delivered again, in already
 
 Whatever goes wrong in 3. ends in one way: the partition is dropped whole and opened
 anew, from what its last transaction left, wherever Faust's own offsets stand.
@@ -18,15 +19,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from time import monotonic
-from typing import Any, Protocol
+from typing import Protocol
 
 import faust
 from faust.types import TP, EventT
 
-from taximeter_processors.kafka import Fenced
-from taximeter_processors.order import NextInOrder, Verdict
+from taximeter_processors.kafka import TRANSIENT, Fenced, LogRecord, read_log
 
 __all__ = ["OpenPartition", "PartitionWork", "Partitions"]
 
@@ -51,6 +51,10 @@ class PartitionWork(Protocol):
         """The offset of the next record to apply."""
         ...
 
+    def pass_to(self, offset: int) -> None:
+        """Take note that nothing more stands before this offset."""
+        ...
+
     @property
     def unflushed_events(self) -> int:
         """How many events were applied since the last flush."""
@@ -61,7 +65,7 @@ class PartitionWork(Protocol):
         """Tell whether there is anything to flush."""
         ...
 
-    def apply(self, event: EventT[bytes]) -> None:
+    def apply(self, record: LogRecord) -> None:
         """Apply one record in memory; must not raise for bad input."""
         ...
 
@@ -82,7 +86,6 @@ class _Open:
 
     def __init__(self, work: PartitionWork) -> None:
         self.work = work
-        self.order = NextInOrder(work.next_offset)
         self.applied: list[EventT[bytes]] = []
 
     def acknowledge(self) -> None:
@@ -95,7 +98,8 @@ class Partitions:
     """The partitions of one topic that this worker owns.
 
     Args:
-        app: the Faust app, for seeking and for what it is assigned.
+        app: the Faust app, for where its consumer stands.
+        bootstrap: Kafka's address.
         topic: the topic's name.
         open_partition: opens the work on one partition, from its committed state.
         flush_seconds: how long applied records may wait for a flush when there is
@@ -107,49 +111,50 @@ class Partitions:
     def __init__(
         self,
         app: faust.App,
+        bootstrap: str,
         topic: str,
         open_partition: OpenPartition,
         flush_seconds: float,
         on_flush: Callable[[int, int, PartitionWork], None] = lambda *_: None,
     ) -> None:
         self._app = app
+        self._bootstrap = bootstrap
         self._topic = topic
         self._open_partition = open_partition
         self._flush_seconds = flush_seconds
         self._on_flush = on_flush
         self._open: dict[int, _Open] = {}
-        self._reopen_at: dict[int, float] = {}
+        self._open_at: dict[int, float] = {}
         self._next_flush_at = 0.0
         self._lock = asyncio.Lock()
 
     async def take(self, event: EventT[bytes]) -> None:
         """Take the next record that Faust delivers."""
         async with self._lock:
-            if self._is_stale(event):
-                event.message.incref()  # never acknowledged: it is delivered again
-                return
-            partition = event.message.partition
-            if not await self._ensure_open(partition):
-                event.message.incref()
-                return
-            await self._decide(self._open[partition], event)
-            if self._open[partition].work.unflushed_events >= _FLUSH_AT_EVENTS:
-                await self._flush([partition])
+            opened = self._open.get(event.message.partition)
+            if opened is None:
+                return  # whoever opens the partition reads what came before
+            await self._apply(opened, event)
+            if opened.work.unflushed_events >= _FLUSH_AT_EVENTS:
+                await self._flush([event.message.partition])
 
     async def tick(self) -> None:
-        """Flush what is due, and open anew what had failed; called all the time."""
+        """Flush what is due, open what is not open yet; called all the time."""
         async with self._lock:
-            await self._reopen()
+            await self._open_due()
             if monotonic() >= self._next_flush_at:
                 await self._flush(list(self._open))
 
-    async def keep_only(self, partitions: set[int]) -> None:
-        """Drop, whole, the partitions that are not ours after a rebalance."""
+    async def own(self, partitions: set[int]) -> None:
+        """Take note of a rebalance: these partitions are ours now, and no others.
+
+        What is in work and stays ours goes on: had it been another worker's in
+        between, that one's writer would have fenced ours.
+        """
         async with self._lock:
             for partition in set(self._open) - partitions:
                 await self._drop(partition)
-            for partition in set(self._reopen_at) - partitions:
-                del self._reopen_at[partition]
+            self._open_at = dict.fromkeys(partitions - set(self._open), 0.0)
 
     async def close(self) -> None:
         """Flush once more and let everything go."""
@@ -162,49 +167,48 @@ class Partitions:
         """Return what is in work now, by partition."""
         return {partition: opened.work for partition, opened in self._open.items()}
 
-    def _is_stale(self, event: EventT[bytes]) -> bool:
-        generation: Any = event.message.generation_id
-        return bool(generation != self._app.consumer_generation_id)
+    async def _apply(self, opened: _Open, event: EventT[bytes]) -> None:
+        message, work = event.message, opened.work
+        if message.offset > work.next_offset:
+            await self._read_up_to(work, message.partition, message.offset)
+        if message.offset == work.next_offset:
+            work.apply(_record(event))
+            message.incref()  # held until the flush
+            opened.applied.append(event)
 
-    async def _ensure_open(self, partition: int) -> bool:
-        if partition in self._open:
-            return True
-        if monotonic() < self._reopen_at.get(partition, 0.0):
-            return False
+    async def _read_up_to(self, work: PartitionWork, partition: int, end: int) -> None:
+        start = work.next_offset
+        log.info("%s/%d: reading %d to %d", self._topic, partition, start, end)
+        async for records in read_log(
+            self._bootstrap, self._topic, partition, start, end
+        ):
+            for record in records:
+                work.apply(record)
+        work.pass_to(end)
+
+    async def _open_due(self) -> None:
+        if self._app.rebalancing:
+            return
+        now = monotonic()
+        due = [partition for partition, at in self._open_at.items() if at <= now]
+        await asyncio.gather(*(self._open_one(partition) for partition in due))
+
+    async def _open_one(self, partition: int) -> None:
         try:
             work = await self._open_partition(partition)
-        except Exception as error:
+            await self._catch_up(work, partition)
+        except TRANSIENT as error:
             self._failed(partition, "opening", error)
-            return False
-        self._reopen_at.pop(partition, None)
+            return
+        del self._open_at[partition]
         self._open[partition] = _Open(work)
-        return True
 
-    async def _decide(self, opened: _Open, event: EventT[bytes]) -> None:
-        message = event.message
-        match opened.order.decide(message.offset):
-            case Verdict.APPLY:
-                message.incref()
-                opened.work.apply(event)
-                opened.applied.append(event)
-            case Verdict.SKIP:
-                pass  # Faust acknowledges it when the stream moves on
-            case Verdict.SEEK_BACK:
-                message.incref()
-                await self._seek(message.partition, opened.order.expected)
-            case Verdict.STRAY:
-                message.incref()
-
-    async def _seek(self, partition: int, offset: int) -> None:
-        log.info("%s/%d: reading again from %d", self._topic, partition, offset)
-        await self._app.consumer.seek(TP(self._topic, partition), offset)
-
-    async def _reopen(self) -> None:
-        now = monotonic()
-        for partition in [p for p, at in self._reopen_at.items() if at <= now]:
-            if await self._ensure_open(partition):
-                expected = self._open[partition].order.expected
-                await self._seek(partition, expected)
+    async def _catch_up(self, work: PartitionWork, partition: int) -> None:
+        # What Faust has fetched so far was delivered while nobody could take it, or
+        # acknowledged by an earlier owner that never wrote it down.
+        position = await self._app.consumer.position(TP(self._topic, partition))
+        if position is not None and position > work.next_offset:
+            await self._read_up_to(work, partition, position)
 
     async def _flush(self, partitions: list[int]) -> None:
         started = monotonic()
@@ -219,7 +223,7 @@ class Partitions:
         events = opened.work.unflushed_events
         try:
             await opened.work.flush()
-        except Exception as error:
+        except TRANSIENT as error:
             await self._drop(partition)
             self._failed(partition, "flushing", error)
             return
@@ -232,6 +236,18 @@ class Partitions:
     def _failed(self, partition: int, doing: str, error: Exception) -> None:
         fenced = isinstance(error, Fenced)
         pause = _REOPEN_AFTER_FENCED_SECONDS if fenced else _REOPEN_AFTER_SECONDS
-        self._reopen_at[partition] = monotonic() + pause
+        self._open_at[partition] = monotonic() + pause
         place = f"{self._topic}/{partition}"
         log.warning("%s: %s failed, opening it anew: %r", place, doing, error)
+
+
+def _record(event: EventT[bytes]) -> LogRecord:
+    message = event.message
+    headers = message.headers or ()
+    return LogRecord(
+        message.offset,
+        int(message.timestamp * 1000),
+        message.key,
+        message.value,
+        list(headers.items()) if isinstance(headers, Mapping) else list(headers),
+    )

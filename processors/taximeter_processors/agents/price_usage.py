@@ -6,8 +6,6 @@ import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from faust.types import EventT
-
 from taximeter_processors.charging import Pricer
 from taximeter_processors.kafka import (
     LogRecord,
@@ -69,19 +67,13 @@ class PricingPartition:
         """Tell whether there is anything to flush."""
         return self.meter.has_moved
 
-    def apply(self, event: EventT[bytes]) -> None:
+    def pass_to(self, offset: int) -> None:
+        """Take note that nothing more stands before this offset."""
+        self.meter.pass_to(offset)
+
+    def apply(self, record: LogRecord) -> None:
         """Price one usage record and add it up."""
-        message = event.message
-        headers = message.headers or {}
-        placed = dict(headers).get(PACKED_HEADER)
-        self.meter.apply(
-            UsageRecord(
-                message.offset,
-                message.value,
-                datetime.fromtimestamp(message.timestamp, UTC),
-                _count(placed),
-            )
-        )
+        self.meter.apply(_usage_record(record))
 
     async def flush(self) -> None:
         """Write down what was applied since the last flush.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 
-from faust.types import EventT
 from pydantic import ValidationError
 
 from taximeter_processors.budgets import BudgetBook, BudgetFlush, status_key
-from taximeter_processors.kafka import Outgoing, first_offset
+from taximeter_processors.kafka import LogRecord, Outgoing, first_offset
 from taximeter_processors.meter import Progress
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
@@ -47,16 +46,19 @@ class WatchPartition:
         """Tell whether there is anything to flush."""
         return self.next_offset > self._flushed_offset or self.book.has_changed
 
-    def apply(self, event: EventT[bytes]) -> None:
+    def pass_to(self, offset: int) -> None:
+        """Take note that nothing more stands before this offset."""
+        self.next_offset = max(self.next_offset, offset)
+
+    def apply(self, record: LogRecord) -> None:
         """Merge the partial sums of one record."""
-        message = event.message
-        self.next_offset = message.offset + 1
+        self.next_offset = record.offset + 1
         try:
-            advanced = spend_advanced_adapter.validate_json(message.value or b"")
+            advanced = spend_advanced_adapter.validate_json(record.value or b"")
         except ValidationError as error:
             # Nobody but the pricing agent writes here; what it lost is said again
             # by its next partial, which is absolute.
-            log.error("spend/%d@%d: %s", self._partition, message.offset, error)
+            log.error("spend/%d@%d: %s", self._partition, record.offset, error)
             return
         for row in advanced.rows:
             self.book.take(advanced.source_partition, row)
