@@ -1,0 +1,37 @@
+"""Things a test needs, built from what it cares about; all else has a default."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from taximeter_schemas.ids import derived_id
+from taximeter_schemas.usage import Usage, UsageRecorded
+
+__all__ = ["NOON", "a_usage", "an_id"]
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def an_id(*facts: object) -> UUID:
+    """Return an event id: a fresh one, or the one that stands for these facts."""
+    return derived_id("test", *map(str, facts)) if facts else uuid4()
+
+
+def a_usage(**overrides: object) -> UsageRecorded:
+    """Return a valid event of a call to a priced model, with the fields given.
+
+    >>> a_usage(user_id="ada").user_id
+    'ada'
+    """
+    fields: dict[str, object] = {
+        "event_id": an_id(),
+        "occurred_at": NOON,
+        "source": "tests",
+        "provider": "anthropic",
+        "model": "claude-sonnet-4-5",
+        "usage": Usage(text_input_tokens=1000, text_output_tokens=200),
+        "user_id": "alice",
+        "project_id": "search",
+    }
+    return UsageRecorded.model_validate(fields | overrides)

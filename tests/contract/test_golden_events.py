@@ -1,0 +1,145 @@
+"""Events written by any version so far can be read for ever.
+
+Never edit or remove a file in `golden/v1/`: it stands for events in topics and
+archives that nobody can change any more. A new schema version gets a folder of its
+own beside it, and both are read by the tests below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from pydantic import TypeAdapter
+
+from taximeter.event_docs import EVENTS, DocumentedEvent, json_schema
+from taximeter_schemas.budgets import BudgetEvent, budget_event_adapter
+from taximeter_schemas.charges import Charge, charges_adapter
+from taximeter_schemas.records import packed, read_record
+from taximeter_schemas.usage import UsageEvent, usage_event_adapter
+from tests.builders import NOON
+
+V1 = Path(__file__).parent / "golden" / "v1"
+FILES = sorted(V1.glob("*.json"))
+KINDS = ("", ".minimal")
+BY_NAME = {event.name: event for event in EVENTS}
+
+# The digest of every golden file, by which an edit is noticed.
+FROZEN_V1 = "a577011f09699abac8665d92fa91eb8a3d56970ba7872ab17552c0c024da7a4a"
+
+
+def _event_of(path: Path) -> DocumentedEvent:
+    return BY_NAME[path.name.split(".")[0]]
+
+
+def _validator(event: DocumentedEvent) -> Draft202012Validator:
+    return Draft202012Validator(json_schema(event), format_checker=FormatChecker())
+
+
+def _named(path: Path) -> str:
+    return path.stem
+
+
+def test_golden_files_are_never_edited() -> None:
+    """The golden files of version 1 are byte for byte those that were frozen."""
+    digest = hashlib.sha256()
+    for path in FILES:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+
+    assert digest.hexdigest() == FROZEN_V1
+
+
+def test_every_event_has_golden_files() -> None:
+    """Each event of version 1 is kept in full and with nothing but what it must say."""
+    wanted = {f"{event.name}{kind}.json" for event in EVENTS for kind in KINDS}
+
+    assert {path.name for path in FILES} == wanted
+
+
+@pytest.mark.parametrize("path", FILES, ids=_named)
+def test_golden_event_reads_and_writes_unchanged(path: Path) -> None:
+    """An old event says the same after it was read and written again."""
+    text = path.read_bytes()
+
+    event = _event_of(path).model.model_validate_json(text)
+    written = event.model_dump_json(exclude_unset=True)
+
+    assert json.loads(written) == json.loads(text)
+
+
+@pytest.mark.parametrize("path", FILES, ids=_named)
+def test_golden_event_obeys_its_json_schema(path: Path) -> None:
+    """The published JSON Schema accepts what was written under it."""
+    _validator(_event_of(path)).validate(json.loads(path.read_text()))
+
+
+@pytest.mark.parametrize("path", FILES, ids=_named)
+def test_event_in_full_obeys_its_json_schema(path: Path) -> None:
+    """An event written with all its defaults is one that the JSON Schema accepts."""
+    event = _event_of(path).model.model_validate_json(path.read_bytes())
+
+    _validator(_event_of(path)).validate(json.loads(event.model_dump_json()))
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
+def test_json_schema_refuses_an_unknown_field(event: DocumentedEvent) -> None:
+    """Reader and JSON Schema agree that an unknown field is refused."""
+    golden: dict[str, Any] = json.loads((V1 / f"{event.name}.json").read_text())
+
+    assert not _validator(event).is_valid(golden | {"surprise": 1})
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
+def test_full_golden_event_leaves_no_field_out(event: DocumentedEvent) -> None:
+    """The full golden file sets every field that the event had in version 1."""
+    golden: dict[str, Any] = json.loads((V1 / f"{event.name}.json").read_text())
+
+    assert golden.keys() == event.model.model_fields.keys()
+
+
+def _adapter_of(path: Path) -> TypeAdapter[Any]:
+    adapters: dict[str, TypeAdapter[Any]] = {
+        "UsageRecorded": usage_event_adapter,
+        "UsageCorrected": usage_event_adapter,
+        "UsagePriced": charges_adapter,
+        "ChargeAdjusted": charges_adapter,
+        "BudgetDefined": budget_event_adapter,
+        "BudgetRemoved": budget_event_adapter,
+    }
+    return adapters[_event_of(path).name]
+
+
+_SHARED = ("Usage", "Charge", "BudgetDefined", "BudgetRemoved")
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.name.startswith(_SHARED)], ids=_named
+)
+def test_topic_with_two_events_tells_them_apart(path: Path) -> None:
+    """Where a topic carries two kinds of event, each is read back as its own kind."""
+    adapter, text = _adapter_of(path), path.read_bytes()
+    value = packed([text]) if adapter is charges_adapter else text
+
+    read: UsageEvent | BudgetEvent | list[Charge] = adapter.validate_json(value)
+
+    event = read[0] if isinstance(read, list) else read
+    assert type(event) is _event_of(path).model
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if path.name.startswith("UsageCorr")], ids=_named
+)
+def test_golden_usage_is_read_from_a_record(path: Path) -> None:
+    """The agent's own reader reads old usage, alone and beside other events."""
+    text = path.read_bytes()
+    recorded = (V1 / "UsageRecorded.json").read_bytes()
+
+    alone = read_record(text, NOON)
+    beside = read_record(packed([recorded, text, recorded]), NOON)
+
+    assert [beside[1]] == list(alone)
+    assert [type(event) is _event_of(path).model for event in alone] == [True]
