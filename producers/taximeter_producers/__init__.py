@@ -1,1 +1,51 @@
-"""What other people's services import: emitters, and what fills them. Thin."""
+"""What other people's services import: emitters, and what fills them. Thin.
+
+Names are imported when they are first used, so that importing the package costs
+nothing and only who names `LiteLLMCallback` pays for litellm.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from taximeter_producers.attribution import (
+        Attribution,
+        attribute,
+        attributed,
+        current_attribution,
+        usage_recorded,
+    )
+    from taximeter_producers.emitter import Emitter, EmitterStats, MemoryEmitter
+    from taximeter_producers.kafka import KafkaEmitter
+    from taximeter_producers.litellm_callback import LiteLLMCallback
+
+__all__ = [
+    "Attribution",
+    "Emitter",
+    "EmitterStats",
+    "KafkaEmitter",
+    "LiteLLMCallback",
+    "MemoryEmitter",
+    "attribute",
+    "attributed",
+    "current_attribution",
+    "usage_recorded",
+]
+
+_HOMES = {
+    "Emitter": "emitter",
+    "EmitterStats": "emitter",
+    "KafkaEmitter": "kafka",
+    "LiteLLMCallback": "litellm_callback",
+    "MemoryEmitter": "emitter",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = import_module(f"{__name__}.{_HOMES.get(name, 'attribution')}")
+    found: object = getattr(home, name)
+    return found

@@ -1,0 +1,163 @@
+"""Whom a call is for, said once around the code that makes it.
+
+`attribute(...)` lays names over everything that runs inside it, in this thread or
+task and in those that it starts with a copy of its context; events that are built
+there inherit them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Final
+
+from taximeter_schemas.clock import Clock, SystemClock
+from taximeter_schemas.ids import time_ordered_id
+from taximeter_schemas.usage import UsageRecorded
+
+__all__ = [
+    "Attribution",
+    "attribute",
+    "attributed",
+    "current_attribution",
+    "usage_recorded",
+]
+
+_MAX_LABEL_CHARACTERS: Final = 256
+_MAX_TAGS: Final = 32
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Whom calls are for; None where nobody said."""
+
+    user_id: str | None = None
+    project_id: str | None = None
+    session_id: str | None = None
+    conversation_id: str | None = None
+    endpoint: str | None = None
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def fields(self) -> dict[str, Any]:
+        """Return what was said, by the names of the usage event's fields."""
+        named = {
+            "user_id": self.user_id,
+            "project_id": self.project_id,
+            "session_id": self.session_id,
+            "conversation_id": self.conversation_id,
+            "endpoint": self.endpoint,
+        }
+        said: dict[str, Any] = {k: v for k, v in named.items() if v is not None}
+        return said | ({"tags": dict(self.tags)} if self.tags else {})
+
+
+_NOBODY: Final = Attribution()
+_current: Final[ContextVar[Attribution]] = ContextVar(
+    "taximeter_attribution", default=_NOBODY
+)
+
+
+def current_attribution() -> Attribution:
+    """Return what the `attribute` blocks around this code say together."""
+    return _current.get()
+
+
+@contextmanager
+def attribute(
+    *,
+    user: object = None,
+    project: object = None,
+    session: object = None,
+    conversation: object = None,
+    endpoint: object = None,
+    tags: Mapping[str, object] | None = None,
+) -> Iterator[Attribution]:
+    """Attribute every event that is built inside the block.
+
+    Blocks nest: the inner one wins where both say something, and tags are merged.
+    Values are taken as text; one longer than an event's label may be is cut, for a
+    call must not fail, nor its charge be lost, for a label.
+
+    >>> with attribute(project="search", tags={"env": "prod"}):
+    ...     with attribute(user="ada", tags={"team": "growth"}) as inner:
+    ...         inner.user_id, inner.project_id, dict(inner.tags)
+    ('ada', 'search', {'env': 'prod', 'team': 'growth'})
+    """
+    outer = _current.get()
+    said = {
+        "user_id": label(user),
+        "project_id": label(project),
+        "session_id": label(session),
+        "conversation_id": label(conversation),
+        "endpoint": label(endpoint),
+    }
+    inner = replace(
+        outer,
+        tags=_merged(outer.tags, tags or {}),
+        **{name: text for name, text in said.items() if text is not None},
+    )
+    token = _current.set(inner)
+    try:
+        yield inner
+    finally:
+        _current.reset(token)
+
+
+def attributed(
+    by: Attribution | None = None, /, **event_fields: object
+) -> dict[str, Any]:
+    """Return an event's fields with what the context says put underneath.
+
+    What the fields say themselves wins; tags are merged.
+
+    >>> with attribute(user="ada", tags={"env": "prod"}):
+    ...     attributed(user_id="bob", tags={"team": "x"})
+    {'user_id': 'bob', 'tags': {'env': 'prod', 'team': 'x'}}
+    """
+    inherited = (by or _current.get()).fields()
+    merged = inherited | event_fields
+    if "tags" in inherited and "tags" in event_fields:
+        merged["tags"] = _tags(inherited["tags"], event_fields["tags"])
+    return merged
+
+
+def usage_recorded(
+    *, clock: Clock | None = None, **event_fields: object
+) -> UsageRecorded:
+    """Return a usage event that happens now, attributed as the context says.
+
+    `event_id` and `occurred_at` are made up here unless they are given.
+
+    Raises:
+        pydantic.ValidationError: a field is missing, unknown or out of bounds.
+    """
+    now = (clock or SystemClock()).now()
+    defaults = {"event_id": time_ordered_id(now), "occurred_at": now}
+    return UsageRecorded.model_validate(defaults | attributed(**event_fields))
+
+
+def _tags(outer: Mapping[str, str], given: object) -> object:
+    """Merge tags; what are none are left for the event's own validation to name."""
+    return dict(_merged(outer, given)) if isinstance(given, Mapping) else given
+
+
+def label(value: object) -> str | None:
+    """Return a value as text that fits an event's label, or None if nothing is left.
+
+    >>> label(42), label(""), label(None), len(label("x" * 1000) or "")
+    ('42', None, None, 256)
+    """
+    if value is None:
+        return None
+    return str(value)[:_MAX_LABEL_CHARACTERS] or None
+
+
+def _merged(outer: Mapping[str, str], inner: Mapping[str, object]) -> Mapping[str, str]:
+    named = {label(name): label(value) for name, value in inner.items()}
+    fitting = {k: v for k, v in named.items() if k is not None and v is not None}
+    # The innermost were said last; of too many, the outermost are left out.
+    merged = list((dict(outer) | fitting).items())[-_MAX_TAGS:]
+    return MappingProxyType(dict(merged))

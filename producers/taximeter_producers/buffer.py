@@ -1,0 +1,106 @@
+"""Where callers leave events and the sending thread picks them up.
+
+The caller's side is a few hundred nanoseconds under a lock that is never held while
+anything waits; the other side belongs to the one thread that sends.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from taximeter_producers.emitter import RefusalReason
+from taximeter_producers.packing import Delivery
+from taximeter_schemas.usage import UsageEvent
+
+__all__ = ["Buffer"]
+
+
+class Buffer:
+    """Accepted events in their order, up to a limit that counts unsettled ones.
+
+    An event counts against the limit from the moment it is accepted until Kafka has
+    acknowledged it: what waits inside the sending thread is bounded with it.
+
+    Args:
+        limit: how many events may be unsettled.
+        wake: called, outside the lock, when the sending thread has something to do;
+            at most once until it calls `rest`.
+    """
+
+    def __init__(self, limit: int, wake: Callable[[], None]) -> None:
+        self.limit = limit
+        self.accepted = 0
+        self.delivered = 0
+        self.lost = 0
+        self._closed = False
+        self._awake = False
+        self._wake = wake
+        self._items: deque[UsageEvent | Delivery] = deque()
+        # Reentrant: a SIGTERM handler flushes on the thread that may be in here.
+        self._lock = threading.RLock()
+
+    def put(self, event: UsageEvent) -> RefusalReason | None:
+        """Accept one event, or return why not."""
+        with self._lock:
+            if self._closed:
+                return "closed"
+            if self.accepted - self.delivered - self.lost >= self.limit:
+                return "buffer_full"
+            self._items.append(event)
+            self.accepted += 1
+            sleeping, self._awake = not self._awake, True
+        if sleeping:
+            self._wake()
+        return None
+
+    def put_all(self, delivery: Delivery) -> RefusalReason | None:
+        """Accept all events of a delivery, or none and return why not."""
+        count = len(delivery.events)
+        with self._lock:
+            if self._closed:
+                return "closed"
+            if self.accepted - self.delivered - self.lost + count > self.limit:
+                return "buffer_full"
+            self._items.append(delivery)
+            self.accepted += count
+            sleeping, self._awake = not self._awake, True
+        if sleeping:
+            self._wake()
+        return None
+
+    def put_barrier(self, barrier: Delivery) -> None:
+        """Queue somebody who waits for all that was accepted before, closed or not."""
+        with self._lock:
+            self._items.append(barrier)
+            self._awake = True
+        self._wake()
+
+    def close(self) -> None:
+        """Refuse every later event."""
+        with self._lock:
+            self._closed = True
+
+    @property
+    def pending(self) -> int:
+        """Events accepted whose fate is still open."""
+        with self._lock:
+            return self.accepted - self.delivered - self.lost
+
+    def rest(self) -> None:
+        """Ask for a wake at the next event; the sending thread calls it, then takes."""
+        with self._lock:
+            self._awake = False
+
+    def take(self, most: int) -> list[UsageEvent | Delivery]:
+        """Take up to this many items out, oldest first; for the sending thread."""
+        with self._lock:
+            count = min(most, len(self._items))
+            return [self._items.popleft() for _ in range(count)]
+
+    def settle(self, *, delivered: int = 0, lost: int = 0) -> None:
+        """Count events whose fate is known, which makes room for as many."""
+        with self._lock:
+            self.delivered += delivered
+            self.lost += lost

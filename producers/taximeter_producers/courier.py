@@ -1,0 +1,374 @@
+"""The thread that sees each accepted event into Kafka; the only place with aiokafka.
+
+It has an event loop of its own, in which it encodes, packs and sends. It owns every
+event from the buffer to the acknowledgement:
+
+1. A record stands in the outbox before it is sent, and leaves it when Kafka has
+   acknowledged it on all in-sync replicas. Sent first, it would be lost with the
+   connection.
+2. After any failure the producer is thrown away and everything in the outbox is sent
+   again, in its order, by a new one. aiokafka's idempotent producer cannot go on
+   after a refused batch: it would leave a gap in the sequence numbers. A record that
+   had arrived after all arrives twice; `event_id` makes that harmless.
+3. Only a single event that the broker itself finds too large is given up, counted
+   as lost and logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Literal
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
+
+from taximeter_producers.buffer import Buffer
+from taximeter_producers.emitter import Rarely
+from taximeter_producers.packing import Delivery, Packer, Record
+from taximeter_schemas.errors import EventTooLarge
+from taximeter_schemas.records import (
+    MAX_EVENT_BYTES,
+    PACKED_HEADER,
+    encode_event,
+    usage_key,
+)
+from taximeter_schemas.usage import UsageEvent
+
+__all__ = ["Compression", "Courier", "Plan"]
+
+log = logging.getLogger(__name__)
+
+Compression = Literal["gzip", "snappy", "lz4", "zstd"]
+
+_TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
+_BATCH_OVERHEAD_BYTES: Final = 64 * 1024
+_FIRST_RETRY_SECONDS: Final = 0.1
+_LAST_RETRY_SECONDS: Final = 5.0
+_DISCARD_SECONDS: Final = 2.0
+_JOIN_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the courier is told."""
+
+    bootstrap: str
+    topic: str
+    linger_seconds: float
+    max_record_events: int
+    max_record_bytes: int
+    client_id: str
+    compression: Compression | None
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """An event loop that resolves names in its own thread.
+
+    The usual way is a thread pool, and that refuses work once the interpreter is
+    shutting down, which is when `atexit` flushes. This loop serves nobody else.
+    """
+
+    async def getaddrinfo(  # type: ignore[override]
+        self, host: str | None, port: int | str | None, **options: int
+    ) -> list[Any]:
+        """Resolve a name, holding up nothing but this loop."""
+        return socket.getaddrinfo(host, port, **options)
+
+
+class Courier:
+    """Takes events out of the buffer and sees each into Kafka.
+
+    `start`, `wake`, `hurry` and `stop` are called from other threads; all else runs
+    in the loop of its own thread.
+    """
+
+    def __init__(self, plan: Plan, buffer: Buffer) -> None:
+        self.connected = threading.Event()
+        self.trouble = ""
+        self._plan = plan
+        self._buffer = buffer
+        self._loop = _Loop()
+        self._thread = threading.Thread(
+            target=self._run, name="taximeter-emitter", daemon=True
+        )
+        self._woken = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._packer: Packer | None = None
+        self._outbox: dict[Record, None] = {}
+        self._producer: AIOKafkaProducer | None = None
+        self._failure: BaseException | None = None
+        self._retry_seconds = _FIRST_RETRY_SECONDS
+        self._rarely = Rarely()
+
+    def start(self) -> None:
+        """Start the thread; it connects at once."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def wake(self) -> None:
+        """Say that there is something in the buffer."""
+        self._call(self._woken)
+
+    def hurry(self) -> None:
+        """Say that somebody waits: do not linger this time."""
+        self._call(self._hurried)
+
+    def stop(self) -> None:
+        """End the thread, whatever is left."""
+        self._call(self._stopping)
+        self._thread.join(_JOIN_SECONDS)
+
+    def _call(self, event: asyncio.Event) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nothing left to tell
+            self._loop.call_soon_threadsafe(event.set)
+
+    def _run(self) -> None:
+        # What aiokafka leaves behind in a producer that was thrown away is no news.
+        self._loop.set_exception_handler(lambda _, context: log.debug("%s", context))
+        try:
+            self._loop.run_until_complete(self._until_stopped())
+        finally:
+            self._loop.close()
+
+    async def _until_stopped(self) -> None:
+        serving = asyncio.ensure_future(self._serve_for_ever())
+        await self._stopping.wait()
+        serving.cancel()
+        # aiokafka leaves tasks behind when it is stopped without a broker.
+        await asyncio.wait([serving], timeout=2 * _DISCARD_SECONDS)
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        if rest:
+            await asyncio.wait(rest, timeout=_DISCARD_SECONDS)
+
+    async def _serve_for_ever(self) -> None:
+        while True:
+            self._producer = producer = self._new_producer()
+            try:
+                await self._serve(producer)
+            except Exception as error:
+                self._say(error)
+            finally:
+                await _discard(producer)
+            await asyncio.sleep(self._retry_seconds)
+            self._retry_seconds = min(self._retry_seconds * 2, _LAST_RETRY_SECONDS)
+
+    def _new_producer(self) -> AIOKafkaProducer:
+        batch_bytes = self._plan.max_record_bytes + _BATCH_OVERHEAD_BYTES
+        return AIOKafkaProducer(
+            bootstrap_servers=self._plan.bootstrap,
+            client_id=self._plan.client_id,
+            enable_idempotence=True,
+            acks="all",
+            compression_type=self._plan.compression,
+            max_batch_size=batch_bytes,
+            max_request_size=batch_bytes,
+        )
+
+    async def _serve(self, producer: AIOKafkaProducer) -> None:
+        await producer.start()
+        self.trouble = f"it does not know the topic {self._plan.topic}"
+        partitions = await self._partitions(producer)
+        self.trouble = ""
+        self.connected.set()
+        self._failure = None
+        await self._send_again(producer, partitions)
+        while True:
+            await self._due()
+            await self._send_new(producer)
+
+    async def _partitions(self, producer: AIOKafkaProducer) -> int:
+        return len(await producer.partitions_for(self._plan.topic))
+
+    async def _due(self) -> None:
+        """Wait until there is something to send, and a little longer for more."""
+        await self._woken.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._plan.linger_seconds):
+                await self._hurried.wait()
+        self._woken.clear()
+        self._hurried.clear()
+
+    async def _send_again(self, producer: AIOKafkaProducer, partitions: int) -> None:
+        """Send what an earlier producer did not see acknowledged, in its order."""
+        if self._packer is not None:
+            self._outbox.update(dict.fromkeys(self._packer.all()))
+        self._packer = self._new_packer(partitions)
+        for record in list(self._outbox):
+            if record.suspect:
+                await self._send_alone(producer, record)
+            else:
+                await self._send(producer, record)
+        self._woken.set()
+
+    def _new_packer(self, partitions: int) -> Packer:
+        plan = self._plan
+        return Packer(partitions, plan.max_record_events, plan.max_record_bytes)
+
+    async def _send_new(self, producer: AIOKafkaProducer) -> None:
+        """Pack and send all that is in the buffer, a stretch at a time."""
+        packer = self._packer
+        partitions = await self._partitions(producer)
+        if packer is None or partitions != packer.partitions:
+            raise _PartitionsChanged(partitions)
+        stretch = self._plan.max_record_events * partitions
+        self._buffer.rest()
+        self._raise_failure()
+        while items := self._buffer.take(stretch):
+            for item in items:
+                self._pack(packer, item)
+            await self._send_all(producer, packer.full())
+            self._raise_failure()
+        await self._send_all(producer, packer.all())
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _pack(self, packer: Packer, item: UsageEvent | Delivery) -> None:
+        if not isinstance(item, Delivery):
+            self._pack_event(packer, item, None)
+            return
+        if not item.events:
+            for record in (*self._outbox, *packer.records()):
+                record.hold(item)
+        for event in item.events:
+            self._pack_event(packer, event, item)
+        item.complete()
+
+    def _pack_event(
+        self, packer: Packer, event: UsageEvent, delivery: Delivery | None
+    ) -> None:
+        try:
+            encoded = encode_event(event)
+            if len(encoded) > MAX_EVENT_BYTES:
+                raise EventTooLarge(len(encoded), MAX_EVENT_BYTES)  # noqa: TRY301
+            packer.add(usage_key(event.event_id), encoded, delivery)
+        except Exception as error:
+            # Only an event that was built around its own validation comes here.
+            self._buffer.settle(lost=1)
+            log.exception("usage event lost: it cannot be encoded")
+            if delivery is not None:
+                delivery.fail(error)
+
+    async def _send_all(
+        self, producer: AIOKafkaProducer, records: list[Record]
+    ) -> None:
+        self._outbox.update(dict.fromkeys(records))
+        for record in records:
+            await self._send(producer, record)
+
+    async def _send(self, producer: AIOKafkaProducer, record: Record) -> None:
+        try:
+            future = await self._post(producer, record)
+        except _TOO_LARGE:
+            record.suspect = True
+            raise
+        future.add_done_callback(partial(self._answered, producer, record))
+
+    async def _post(
+        self, producer: AIOKafkaProducer, record: Record
+    ) -> asyncio.Future[Any]:
+        answer: asyncio.Future[Any] = await producer.send(
+            self._plan.topic,
+            value=record.value,
+            key=record.key,
+            partition=record.partition,
+            headers=[(PACKED_HEADER, str(record.partitions).encode())],
+        )
+        return answer
+
+    def _answered(
+        self, producer: AIOKafkaProducer, record: Record, answer: asyncio.Future[Any]
+    ) -> None:
+        error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
+        if error is None:
+            self._acknowledged(record)
+            return
+        record.suspect = record.suspect or isinstance(error, _TOO_LARGE)
+        # A producer that was thrown away fails all it held: that is no news.
+        if producer is self._producer and not isinstance(error, asyncio.CancelledError):
+            self._failure = error
+            self._woken.set()
+            self._hurried.set()
+
+    def _acknowledged(self, record: Record) -> None:
+        if record not in self._outbox:
+            return
+        del self._outbox[record]
+        self._retry_seconds = _FIRST_RETRY_SECONDS
+        self._buffer.settle(delivered=len(record.encoded))
+        record.release()
+
+    async def _send_alone(self, producer: AIOKafkaProducer, record: Record) -> None:
+        """Find out whether this record is what the broker finds too large.
+
+        Alone, so that the answer is about it and no other. If it is, it is halved,
+        and the halves are tried by the next producer.
+        """
+        await producer.flush()
+        try:
+            await (await self._post(producer, record))
+        except _TOO_LARGE:
+            self._divide(record)
+            raise
+        self._acknowledged(record)
+
+    def _divide(self, record: Record) -> None:
+        if len(record.encoded) == 1:
+            del self._outbox[record]
+            self._buffer.settle(lost=1)
+            log.error("usage event lost, too large for the topic: key %r", record.key)
+            record.fail(EventTooLarge(record.size_bytes, self._plan.max_record_bytes))
+            return
+        # Rebuilt, since the halves stand where the whole one stood.
+        parts = {r: r.halves() if r is record else (r,) for r in list(self._outbox)}
+        self._outbox = {part: None for some in parts.values() for part in some}
+
+    def _say(self, error: Exception) -> None:
+        self.trouble = str(error) or type(error).__name__
+        if self._rarely.now():
+            log.warning(
+                "Kafka at %s: %s; %d usage events wait, trying again",
+                self._plan.bootstrap,
+                self.trouble,
+                self._buffer.pending,
+            )
+
+
+class _PartitionsChanged(Exception):
+    """The topic has another number of partitions than a moment ago: pack anew."""
+
+    def __init__(self, partitions: int) -> None:
+        super().__init__(f"the topic now has {partitions} partitions")
+
+
+async def _discard(producer: AIOKafkaProducer) -> None:
+    """Stop a producer without waiting for a broker that may be away."""
+    # stop() alone waits until all is acknowledged, which may be never. Whatever this
+    # producer still holds stands in the outbox.
+    producer._message_accumulator.fail_all(KafkaError("this producer is thrown away"))
+    try:
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            await producer.stop()
+    except Exception:
+        log.debug("a producer did not stop cleanly", exc_info=True)
+        if producer._sender.sender_task is not None:
+            producer._sender.sender_task.cancel()
+        await producer.client.close()

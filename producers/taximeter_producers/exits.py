@@ -1,0 +1,103 @@
+"""Sees to it that open emitters flush before their process ends, or fork cleanly.
+
+Python runs `atexit` functions when a program ends by itself, but not when SIGTERM
+ends it, which is how most services are stopped. So the first emitter that is made
+in the main thread puts a handler in front of whatever SIGTERM did before.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Final, Protocol
+
+__all__ = ["Unfinished", "forget", "watch"]
+
+_FLUSH_SECONDS: Final = 10.0
+
+
+class Unfinished(Protocol):
+    """Something that holds events which would be lost with the process."""
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Save what it holds."""
+        ...
+
+    def close(self, timeout: float | None = 10.0) -> bool:
+        """Save what it holds and accept no more."""
+        ...
+
+    def start_over(self) -> None:
+        """Forget what the parent process holds; called in a forked child."""
+        ...
+
+
+class _Watch:
+    """The process-wide list; strong references, so an emitter lives until closed."""
+
+    def __init__(self) -> None:
+        self.unfinished: dict[int, Unfinished] = {}
+        self.hooked = False
+        self.sigterm_hooked = False
+        self.previous: Callable[[int, FrameType | None], object] | int | None = None
+
+    def hook(self) -> None:
+        if not self.hooked:
+            self.hooked = True
+            atexit.register(self.close_all)
+            os.register_at_fork(after_in_child=self.start_over)
+
+    def hook_sigterm(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        current = signal.getsignal(signal.SIGTERM)
+        # Once only: a handler set later may call ours, which must not call it back.
+        # None: set by something other than Python, which we could not call on.
+        if self.sigterm_hooked or current in (None, signal.SIG_IGN):
+            return
+        self.sigterm_hooked = True
+        self.previous = current
+        signal.signal(signal.SIGTERM, self.on_sigterm)
+
+    def on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        if callable(self.previous):
+            for unfinished in list(self.unfinished.values()):
+                unfinished.flush(_FLUSH_SECONDS)
+            self.previous(number, frame)
+        elif self.previous == signal.SIG_DFL:
+            self.close_all()
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    def close_all(self) -> None:
+        for unfinished in list(self.unfinished.values()):
+            unfinished.close(_FLUSH_SECONDS)
+
+    def start_over(self) -> None:
+        for unfinished in list(self.unfinished.values()):
+            unfinished.start_over()
+
+
+_watch: Final = _Watch()
+
+
+def watch(unfinished: Unfinished, *, sigterm: bool) -> None:
+    """Close this one when the process ends; on SIGTERM too, if asked to.
+
+    The SIGTERM handler flushes and then does what was done before it: calls the
+    earlier handler, or lets the signal end the process. It can only be set from the
+    main thread; elsewhere nothing is set and only a normal end flushes.
+    """
+    _watch.hook()
+    if sigterm:
+        _watch.hook_sigterm()
+    _watch.unfinished[id(unfinished)] = unfinished
+
+
+def forget(unfinished: Unfinished) -> None:
+    """Leave this one alone from now on: it is closed."""
+    _watch.unfinished.pop(id(unfinished), None)

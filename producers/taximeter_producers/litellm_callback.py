@@ -1,0 +1,254 @@
+"""Turns every call that litellm makes into one usage event.
+
+    litellm.callbacks = [LiteLLMCallback(emitter, source="checkout")]
+
+The only module of the SDK that imports litellm. litellm tells about a call in several
+hooks, sometimes in another thread, where the caller's context is gone; so whom a call
+is for is noted when it begins, and every event's id is derived from facts of the call,
+so that two hooks that tell of the same call make the same event.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Final
+from uuid import UUID
+
+from litellm.integrations.custom_logger import CustomLogger
+
+from taximeter_producers.attribution import (
+    Attribution,
+    attributed,
+    current_attribution,
+    label,
+)
+from taximeter_producers.emitter import Emitter, Rarely
+from taximeter_producers.litellm_usage import part, usage_of
+from taximeter_schemas.clock import Clock, SystemClock
+from taximeter_schemas.ids import derived_id, response_event_id
+from taximeter_schemas.usage import UsageRecorded
+
+__all__ = ["LiteLLMCallback"]
+
+log = logging.getLogger(__name__)
+
+# litellm's name of a call, without the "a" of its async form -> our `operation`.
+# What is not here (reading a stored response, files, threads, …) bills no call.
+_OPERATIONS: Final = {
+    "completion": "chat",
+    "text_completion": "completion",
+    "responses": "responses",
+    "anthropic_messages": "chat",
+    "generate_content": "chat",
+    "generate_content_stream": "chat",
+    "embedding": "embedding",
+    "image_generation": "image_generation",
+    "image_edit": "image_edit",
+    "transcription": "transcription",
+    "speech": "speech",
+    "rerank": "rerank",
+    "moderation": "moderation",
+}
+_STANDARD_TIERS: Final = frozenset({"auto", "default", "on_demand", "standard_only"})
+# These say themselves what a call cost; for others, litellm computes `usage.cost`.
+_STATE_THEIR_COST: Final = frozenset({"openrouter", "perplexity"})
+_NOTE: Final = "taximeter_attribution"
+_PICO_USD: Final = Decimal("1e-12")
+
+
+class LiteLLMCallback(CustomLogger):
+    """A litellm callback that emits a `UsageRecorded` for each call that was made.
+
+    Covers sync, async and streamed calls, successful or failed. Answers from
+    litellm's own cache cost nothing and make no event. Whatever goes wrong in here
+    is logged and never reaches the call.
+
+    Whom a call is for is taken from the `attribute(...)` blocks around it, and for
+    what those leave open from litellm's own `user=` and `metadata=` (`user_id`,
+    `project_id`, `session_id`, and the proxy's `user_api_key_user_id`).
+
+    Args:
+        emitter: takes the events.
+        source: the program's name in its events.
+        clock: for the moment of a call that litellm gives no time for.
+    """
+
+    def __init__(
+        self, emitter: Emitter, source: str = "litellm", *, clock: Clock | None = None
+    ) -> None:
+        super().__init__()
+        self._emitter = emitter
+        self._source = source
+        self._clock = clock or SystemClock()
+        self._rarely = Rarely()
+
+    def log_pre_api_call(self, model: str, messages: object, kwargs: object) -> None:
+        """Note whom the call is for, while still in the caller's context."""
+        if isinstance(kwargs, dict):
+            kwargs[_NOTE] = current_attribution()
+
+    def log_success_event(
+        self, kwargs: object, response_obj: object, start_time: object, end_time: object
+    ) -> None:
+        """Emit a call that succeeded; of a stream, when it has ended."""
+        self._emit(kwargs, response_obj, start_time, end_time)
+
+    def log_failure_event(
+        self, kwargs: object, response_obj: object, start_time: object, end_time: object
+    ) -> None:
+        """Emit a call that failed, with what it used until then."""
+        self._emit(kwargs, response_obj, start_time, end_time, failed=True)
+
+    async def async_log_success_event(
+        self, kwargs: object, response_obj: object, start_time: object, end_time: object
+    ) -> None:
+        """Emit an async call that succeeded."""
+        self._emit(kwargs, response_obj, start_time, end_time)
+
+    async def async_log_failure_event(
+        self, kwargs: object, response_obj: object, start_time: object, end_time: object
+    ) -> None:
+        """Emit an async call that failed."""
+        self._emit(kwargs, response_obj, start_time, end_time, failed=True)
+
+    def _emit(
+        self,
+        call: object,
+        response: object,
+        start: object,
+        end: object,
+        *,
+        failed: bool = False,
+    ) -> None:
+        try:
+            event = self._event(call, response, start, end, failed=failed)
+            if event is not None:
+                self._emitter.emit(event)
+        except Exception:
+            if self._rarely.now():
+                log.exception("a litellm call could not be recorded")
+
+    def _event(
+        self,
+        call: object,
+        response: object,
+        start: object,
+        end: object,
+        *,
+        failed: bool,
+    ) -> UsageRecorded | None:
+        operation = _operation(part(call, "call_type"))
+        if operation is None or part(call, "cache_hit") is True:
+            return None
+        if failed:
+            # An interrupted stream leaves what it had used by then.
+            response = {"usage": part(call, "combined_usage_object")}
+        provider = label(part(call, "custom_llm_provider")) or "unknown"
+        noted = part(call, _NOTE)
+        by = noted if isinstance(noted, Attribution) else current_attribution()
+        fields: dict[str, object] = {
+            "event_id": _event_id(provider, call, response, start),
+            "occurred_at": _moment(start, self._clock),
+            "source": self._source,
+            "provider": provider,
+            "model": label(part(call, "model")) or "unknown",
+            "operation": operation,
+            "usage": usage_of(operation, call, response),
+            "usage_source": _usage_source(call, response, failed=failed),
+            "service_tier": _service_tier(call, response),
+            "response_model": label(part(response, "model")),
+            "response_id": label(part(response, "id")),
+            "duration_ms": _duration_ms(start, end),
+            "provider_cost_usd": _stated_cost_usd(provider, call, response),
+            **_outcome(call, failed=failed),
+        }
+        said = {name: value for name, value in fields.items() if value is not None}
+        whom = _attribution_in_call(call) | attributed(by)
+        return UsageRecorded.model_validate(whom | said)
+
+
+def _operation(call_type: object) -> str | None:
+    name = str(getattr(call_type, "value", call_type))
+    return _OPERATIONS.get(name) or _OPERATIONS.get(name.removeprefix("a"))
+
+
+def _event_id(provider: str, call: object, response: object, start: object) -> UUID:
+    """Return the id that both of litellm's hooks, and other integrations, arrive at."""
+    response_id = part(response, "id")
+    if response_id:
+        return response_event_id(provider, str(response_id))
+    # litellm keeps its own id over retries; each attempt starts at another moment.
+    return derived_id("litellm", str(part(call, "litellm_call_id")), str(start))
+
+
+def _moment(start: object, clock: Clock) -> datetime:
+    """Return when the call began; litellm's times are the machine's local ones."""
+    return start.astimezone(UTC) if isinstance(start, datetime) else clock.now()
+
+
+def _duration_ms(start: object, end: object) -> int | None:
+    if not isinstance(start, datetime) or not isinstance(end, datetime):
+        return None
+    return max(round((end - start).total_seconds() * 1000), 0)
+
+
+def _usage_source(call: object, response: object, *, failed: bool) -> str:
+    """Tell whether litellm counted the tokens itself.
+
+    It does where a stream brings no usage, and does not mark it. What it counted
+    itself has no details of the prompt, which nearly every provider sends; to take
+    the rest for estimated is the safer error, for a correction can still follow.
+    """
+    usage = part(response, "usage")
+    if failed and usage is not None:
+        return "estimated"
+    streamed = part(call, "stream") is True and usage is not None
+    detailed = part(usage, "prompt_tokens_details") is not None
+    return "estimated" if streamed and not detailed else "reported"
+
+
+def _service_tier(call: object, response: object) -> str:
+    asked = part(part(call, "optional_params"), "service_tier")
+    served = part(response, "service_tier") or part(
+        part(response, "usage"), "service_tier"
+    )
+    tier = label(served or asked) or "standard"
+    return "standard" if tier in _STANDARD_TIERS else tier
+
+
+def _stated_cost_usd(provider: str, call: object, response: object) -> Decimal | None:
+    # Of a stream, litellm puts a cost that it computed itself into the same place.
+    if provider not in _STATE_THEIR_COST or part(call, "stream") is True:
+        return None
+    cost = part(part(response, "usage"), "cost")
+    cost = part(cost, "total_cost") if isinstance(cost, dict) else cost
+    try:
+        return None if cost is None else Decimal(str(cost)).quantize(_PICO_USD)
+    except InvalidOperation:
+        return None
+
+
+def _outcome(call: object, *, failed: bool) -> dict[str, str]:
+    if not failed:
+        return {"status": "ok"}
+    exception = part(call, "exception")
+    return {"status": "error", "error_type": type(exception).__name__}
+
+
+def _attribution_in_call(call: object) -> dict[str, str]:
+    """Return whom litellm's own parameters say that the call is for."""
+    of_call = part(call, "litellm_params")
+    metadata = part(of_call, "metadata") or part(of_call, "litellm_metadata")
+
+    def first(*names: str) -> str | None:
+        return next((text for n in names if (text := label(part(metadata, n)))), None)
+
+    asked = part(call, "user") or part(part(call, "optional_params"), "user")
+    found = {
+        "user_id": first("user_id", "user_api_key_user_id") or label(asked),
+        "project_id": first("project_id", "user_api_key_project_id"),
+        "session_id": first("session_id") or label(part(of_call, "litellm_session_id")),
+    }
+    return {name: text for name, text in found.items() if text is not None}
