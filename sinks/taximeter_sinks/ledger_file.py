@@ -1,0 +1,103 @@
+"""Opening the ledger file: for its one writer, or for a moment's reading.
+
+One process may have the file open for writing, and then no other may open it at all.
+So the writer opens it once and serves it, and a reader of the file itself, while no
+sink runs, holds it no longer than one query takes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from taximeter_schemas.errors import LedgerUnavailable
+
+__all__ = ["load_extension", "open_for_reading", "open_for_writing"]
+
+_LOCK_PATIENCE_SECONDS: Final = 10.0
+_LOCK_PAUSE_SECONDS: Final = 0.1
+_LOCKED: Final = "Could not set lock"
+
+_Config = dict[str, str | bool | int | float | list[str]]
+
+# Nothing is ever downloaded; extensions come with the wheels and are named one by one.
+_OFFLINE: Final[_Config] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "python_enable_replacements": False,
+}
+
+
+def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Load an extension from its wheel, straight from where the wheel lies.
+
+    Raises:
+        duckdb.Error: if the wheel is of another DuckDB version.
+    """
+    folder = files(f"duckdb_extension_{name}") / "extensions"
+    file = folder / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
+    quoted = str(file).replace("'", "''")
+    connection.execute(f"LOAD '{quoted}'")
+
+
+def open_for_writing(
+    path: Path, memory_limit: str, threads: int
+) -> duckdb.DuckDBPyConnection:
+    """Open (or create) the ledger file as its one writer.
+
+    Waits some seconds for a reader that holds the file just now.
+
+    Raises:
+        LedgerUnavailable: if it cannot be opened for writing.
+    """
+    limits: _Config = {"memory_limit": memory_limit, "threads": threads}
+    deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return _connected(path, _OFFLINE | limits, read_only=False)
+        except (duckdb.Error, OSError) as error:
+            if _LOCKED not in str(error) or time.monotonic() > deadline:
+                raise LedgerUnavailable(path, _reason(error)) from error
+            time.sleep(_LOCK_PAUSE_SECONDS)
+
+
+@contextmanager
+def open_for_reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the ledger file for one query; it cannot be changed through this.
+
+    Raises:
+        LedgerUnavailable: if there is no file, or a sink that is not known of has it.
+    """
+    if not path.exists():
+        raise LedgerUnavailable(path, "it does not exist yet; start 'taximeter up'")
+    fenced: _Config = {"enable_external_access": False}
+    try:
+        ledger = _connected(path, _OFFLINE | fenced, read_only=True)
+        ledger.execute("SET GLOBAL lock_configuration = true")
+    except duckdb.Error as error:
+        raise LedgerUnavailable(path, _reason(error)) from error
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def _connected(
+    path: Path, config: _Config, *, read_only: bool
+) -> duckdb.DuckDBPyConnection:
+    ledger = duckdb.connect(str(path), read_only=read_only, config=config)
+    ledger.execute("SET GLOBAL TimeZone = 'UTC'")
+    return ledger
+
+
+def _reason(error: Exception) -> str:
+    if _LOCKED in str(error):
+        return "another process has it open; stop that one first"
+    return str(error).splitlines()[0]

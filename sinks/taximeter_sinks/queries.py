@@ -1,0 +1,242 @@
+"""The read side of the ledger: questions in, exact answers out.
+
+While a sink serves the ledger it is asked over Quack; while none does, the file is
+opened, for as long as one query takes. The answers are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+
+import duckdb
+
+from taximeter_schemas.errors import LedgerError, LedgerUnavailable
+from taximeter_sinks.ledger_file import open_for_reading
+from taximeter_sinks.migrate import check_version
+from taximeter_sinks.quack import QuackClient, Rows, ServedLedger, ServerAway
+from taximeter_sinks.read_only import QueryFailed, check_read_only
+from taximeter_sinks.spend import SpendRow, spend_query
+
+__all__ = ["Duplicates", "Ledger", "PartitionCharges", "Rows", "SpendRow"]
+
+_VERSION: Final = "SELECT max(version) FROM schema_versions"
+
+
+class PartitionCharges(NamedTuple):
+    """The charges of one source partition of `usage`, as far as they are in.
+
+    `cost_usd` is the exact sum, 0 if there is nothing priced. `max_offset` is the
+    largest usage offset among the rows, None without rows.
+    """
+
+    cost_usd: Decimal
+    rows: int
+    unpriced: int
+    max_offset: int | None
+
+
+class Duplicates(NamedTuple):
+    """Rows too many: with an id, or with a place of origin, that stood before."""
+
+    event_ids: int
+    places: int
+
+
+class Ledger:
+    """Answers questions about the ledger, from any thread.
+
+    Make it with `Ledger.open`.
+    """
+
+    def __init__(self, path: Path, client: QuackClient | None) -> None:
+        self._path = path
+        self._client = client
+
+    @classmethod
+    def open(cls, path: Path, served: ServedLedger | None = None) -> Self:
+        """Open a ledger for reading.
+
+        Args:
+            path: the ledger file.
+            served: where a running sink serves it, if one does. If that turns out to
+                be gone, the file is read.
+
+        Raises:
+            LedgerUnavailable: if there is no ledger, or another process holds it.
+            LedgerTooNew: if a newer Taximeter wrote it.
+        """
+        if served is not None:
+            ledger = cls(path, QuackClient(served))
+            try:
+                ledger._check_version()
+            except ServerAway:
+                ledger.close()
+            else:
+                return ledger
+        ledger = cls(path, None)
+        ledger._check_version()
+        return ledger
+
+    def close(self) -> None:
+        """Let go of what reading needed."""
+        if self._client is not None:
+            self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def sql(self, query: str) -> Rows:
+        """Answer one SELECT.
+
+        Raises:
+            QueryRefused: if it is more than that.
+            QueryFailed: if it is wrong.
+            LedgerUnavailable: if the ledger cannot be reached any more.
+        """
+        check_read_only(query)
+        return self._ask(query)
+
+    def spend(
+        self,
+        by: Sequence[str],
+        start: datetime | None = None,
+        end: datetime | None = None,
+        tz: str = "UTC",
+        limit: int | None = None,
+    ) -> list[SpendRow]:
+        """Return spend by the given dimensions over `[start, end)` of event time.
+
+        See `taximeter_sinks.spend.spend_query`.
+        """
+        answer = self._ask(spend_query(by, start, end, tz, limit))
+        return [SpendRow(row[: len(by)], *row[len(by) :]) for row in answer.rows]
+
+    def totals(
+        self, start: datetime | None = None, end: datetime | None = None
+    ) -> SpendRow:
+        """Return the spend of everything over `[start, end)` of event time."""
+        return self.spend((), start, end)[0]
+
+    def budget_status(self) -> Rows:
+        """Return how each subject stands in each period, the fullest budgets first."""
+        return self._ask(
+            "SELECT * EXCLUDE (status_key) FROM budget_status ORDER BY "
+            "spent_usd / nullif(limit_usd, 0) DESC NULLS FIRST, "
+            "budget_id, subject_id, period_start"
+        )
+
+    def budgets(self) -> Rows:
+        """Return the latest definition of every budget, removed ones with the date."""
+        return self._ask("SELECT * FROM budgets ORDER BY budget_id")
+
+    def alerts(self, limit: int = 100) -> Rows:
+        """Return the newest alerts, newest first."""
+        return self._ask(
+            f"SELECT * FROM alerts ORDER BY raised_at DESC, alert_id LIMIT {int(limit)}"  # noqa: S608
+        )
+
+    def dead_letters(self, limit: int = 100) -> Rows:
+        """Return the newest dead letters, newest first."""
+        return self._ask(
+            "SELECT * FROM dead_letters ORDER BY recorded_at DESC, dead_letter_id "  # noqa: S608
+            f"LIMIT {int(limit)}"
+        )
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each table has."""
+        tables = (
+            "charges",
+            "alerts",
+            "budgets",
+            "budget_status",
+            "dead_letters",
+            "price_versions",
+            "undecodable_records",
+        )
+        columns = ", ".join(f"(SELECT count(*) FROM {name})" for name in tables)  # noqa: S608
+        return dict(zip(tables, self._ask(f"SELECT {columns}").rows[0], strict=True))
+
+    def charged_by_partition(
+        self, up_to: Mapping[int, int] | None = None
+    ) -> dict[int, PartitionCharges]:
+        """Return what has been charged for each source partition.
+
+        Args:
+            up_to: for each partition the largest usage offset that counts; partitions
+                that it does not name are left out. None counts everything.
+        """
+        where = "" if up_to is None else f"WHERE {_up_to(up_to)}"
+        answer = self._ask(
+            "SELECT source_partition, coalesce(sum(cost_usd), 0)::DECIMAL(38, 12), "  # noqa: S608
+            "count(*), count(*) FILTER (cost_usd IS NULL), max(source_offset) "
+            f"FROM charges {where} GROUP BY 1 ORDER BY 1"
+        )
+        return {row[0]: PartitionCharges(*row[1:]) for row in answer.rows}
+
+    def duplicates(self) -> Duplicates:
+        """Return how many rows are there twice; both numbers have to be 0."""
+        answer = self._ask(
+            "SELECT count(*) - count(DISTINCT event_id), "
+            "count(*) - count(DISTINCT "
+            "(source_partition, source_offset, source_position)) FROM charges"
+        )
+        return Duplicates(*answer.rows[0])
+
+    def source_offsets(self) -> dict[int, int]:
+        """Return for each source partition the usage offset up to which all is in."""
+        answer = self._ask(
+            "SELECT partition, source_offset FROM consumed_offsets "
+            "WHERE source_offset IS NOT NULL ORDER BY 1"
+        )
+        return {row[0]: row[1] for row in answer.rows}
+
+    def consumed_offsets(self) -> dict[tuple[str, int], int]:
+        """Return the next offset of each topic and partition that the sink reads."""
+        answer = self._ask("SELECT topic, partition, next_offset FROM consumed_offsets")
+        return {(row[0], row[1]): row[2] for row in answer.rows}
+
+    def _check_version(self) -> None:
+        try:
+            version = self._ask_either(_VERSION).rows[0][0]
+            check_version(self._path, version)
+        except QueryFailed as error:
+            raise LedgerUnavailable(self._path, "it is not a ledger") from error
+        except LedgerError:
+            self.close()
+            raise
+
+    def _ask(self, query: str) -> Rows:
+        try:
+            return self._ask_either(query)
+        except ServerAway as error:
+            raise LedgerUnavailable(self._path, str(error)) from error
+
+    def _ask_either(self, query: str) -> Rows:
+        if self._client is None:
+            return self._ask_file(query)
+        return self._client.query(query)
+
+    def _ask_file(self, query: str) -> Rows:
+        with open_for_reading(self._path) as ledger:
+            try:
+                answer = ledger.execute(query)
+                columns = [column[0] for column in answer.description]
+                rows: list[tuple[Any, ...]] = answer.fetchall()
+            except duckdb.Error as error:
+                raise QueryFailed(str(error)) from error
+            return Rows(columns, rows)
+
+
+def _up_to(offsets: Mapping[int, int]) -> str:
+    bounds = [
+        f"(source_partition = {int(number)} AND source_offset <= {int(offset)})"
+        for number, offset in offsets.items()
+    ]
+    return " OR ".join(bounds) or "false"

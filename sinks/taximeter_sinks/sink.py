@@ -1,0 +1,213 @@
+"""The sink: what a sink promises, and the loop that carries Kafka into the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+import duckdb
+
+from taximeter_schemas.topics import Topics
+from taximeter_sinks.consumer import RecordSource
+from taximeter_sinks.decode import RawRecord
+from taximeter_sinks.duckdb_sink import DuckDBSink, Flushed, Place, SinkWriteFailed
+from taximeter_sinks.quack import ServedLedger, serve, stop_serving
+
+__all__ = ["Progress", "Sink", "SinkConfig", "run_sink"]
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """Where records end up for good.
+
+    One event loop calls both methods. `add` is called with records in the order of
+    their partitions and only keeps them; it must not raise for what they contain.
+    `flush` makes durable what was added before it was called, and with it how far
+    that goes, in one piece; it is never called while another one runs, but `add` may
+    be. If `flush` raises `SinkWriteFailed`, nothing of it is durable, what was added
+    is kept, and it is called again until it succeeds; any other exception ends the
+    sink, and the next one starts from the offsets that were made durable.
+    """
+
+    def add(self, records: Sequence[RawRecord]) -> None:
+        """Keep records for the next flush."""
+        ...
+
+    async def flush(self) -> Flushed:
+        """Make everything that was added durable, or raise `SinkWriteFailed`."""
+        ...
+
+
+@dataclass(frozen=True)
+class SinkConfig:
+    """What a sink needs to know.
+
+    `quack_port` 0 takes a free one. A flush is begun after `flush_seconds`, or
+    earlier when `flush_bytes` of records are waiting (some 10,000 calls).
+    """
+
+    bootstrap: str
+    topics: Topics
+    ledger: Path
+    quack_token: str = field(repr=False)
+    quack_host: str = "localhost"
+    quack_port: int = 0
+    memory_limit: str = "512MB"
+    threads: int = 1
+    flush_seconds: float = 0.25
+    flush_bytes: int = 8 * 1024 * 1024
+    poll_seconds: float = 0.1
+    retry_seconds: float = 1.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the last flush made durable, and how far behind each partition is."""
+
+    flushed: Flushed
+    lag: dict[Place, int]
+
+
+def _ignore(_: object) -> None:
+    return None
+
+
+async def run_sink(
+    config: SinkConfig,
+    stop: asyncio.Event,
+    on_ready: Callable[[ServedLedger], None] = _ignore,
+    on_flush: Callable[[Progress], None] = _ignore,
+) -> None:
+    """Carry records into the ledger, and serve it, until told to stop.
+
+    Args:
+        config: from where, to where, how often.
+        stop: set it, and what has been fetched is flushed before this returns.
+        on_ready: called once the ledger is open and served; Kafka may be away still.
+        on_flush: called after every flush, on the event loop.
+
+    Raises:
+        LedgerUnavailable: if the ledger cannot be opened for writing.
+        LedgerTooNew: if a newer Taximeter wrote it.
+        ConfigurationError: if it cannot be served at the given port.
+    """
+    sink = await asyncio.to_thread(
+        DuckDBSink, config.ledger, config.topics, config.memory_limit, config.threads
+    )
+    try:
+        served = serve(
+            sink.ledger, config.quack_host, config.quack_port, config.quack_token
+        )
+        on_ready(served)
+        await _run(_Loop(config, sink, served, stop, on_flush))
+    finally:
+        await asyncio.to_thread(sink.close)
+
+
+async def _run(loop: _Loop) -> None:
+    try:
+        await loop.run()
+    finally:
+        await loop.close()
+
+
+class _Loop:
+    """Fetch, add, flush; the next batch is fetched while one is being committed."""
+
+    def __init__(
+        self,
+        config: SinkConfig,
+        sink: DuckDBSink,
+        served: ServedLedger,
+        stop: asyncio.Event,
+        on_flush: Callable[[Progress], None],
+    ) -> None:
+        self._config = config
+        self._sink = sink
+        self._served = served
+        self._stop = stop
+        self._on_flush = on_flush
+        self._source = RecordSource(
+            config.bootstrap, config.topics, sink.next_offsets()
+        )
+        self._flushing: asyncio.Task[None] | None = None
+        self._flush_at = 0.0
+
+    async def run(self) -> None:
+        # A crash after any step costs nothing but the work since step 3 of the round
+        # before: the ledger's offsets bring exactly the records that are not in it.
+        while not self._stop.is_set():
+            # 1. Fetch. The position is ours alone: nothing is acknowledged to Kafka.
+            records = await self._source.fetch(self._config.poll_seconds)
+            # 2. Keep in memory; a crash here forgets what Kafka still has.
+            self._sink.add(records)
+            # 3. Rows and offsets in one transaction, in a thread. A crash before the
+            #    commit leaves neither, after it both.
+            if self._is_due():
+                await self._begin_flush()
+        await self._flushed()
+        if self._sink.pending_records:
+            await self._flush()
+
+    async def close(self) -> None:
+        await self._source.close()
+        try:
+            stop_serving(self._sink.ledger, self._served)
+        except duckdb.Error as error:
+            _log.debug("the ledger is served no more: %s", error)
+
+    def _is_due(self) -> bool:
+        if self._sink.pending_bytes >= self._config.flush_bytes:
+            return True
+        now = asyncio.get_running_loop().time()
+        return bool(self._sink.pending_records) and now >= self._flush_at
+
+    async def _begin_flush(self) -> None:
+        await self._flushed()  # one at a time: this is what bounds the memory
+        now = asyncio.get_running_loop().time()
+        self._flush_at = now + self._config.flush_seconds
+        self._flushing = asyncio.create_task(self._flush())
+        await asyncio.sleep(0)  # the task takes the batch before more is added
+
+    async def _flushed(self) -> None:
+        if self._flushing is not None:
+            await self._flushing
+
+    async def _flush(self) -> None:
+        """Flush until it has succeeded, however long the disk stays full."""
+        while True:
+            try:
+                flushed = await self._sink.flush()
+            except SinkWriteFailed as error:
+                await self._recover(error)
+                if self._stop.is_set():
+                    return
+            else:
+                self._on_flush(Progress(flushed, self._source.lag()))
+                return
+
+    async def _recover(self, error: SinkWriteFailed) -> None:
+        _log.error(
+            "cannot write the ledger %s: %s; nothing is lost, trying again in %g s",
+            *(self._config.ledger, error.reason, self._config.retry_seconds),
+        )
+        try:
+            await asyncio.wait_for(self._stop.wait(), self._config.retry_seconds)
+        except TimeoutError:
+            if error.fatal:
+                await self._reopen()
+
+    async def _reopen(self) -> None:
+        """Open and serve the ledger anew where DuckDB has given the old one up."""
+        served = self._served
+        try:
+            stop_serving(self._sink.ledger, served)
+        except duckdb.Error as error:
+            _log.debug("the ledger was served no more: %s", error)
+        await asyncio.to_thread(self._sink.reopen)
+        serve(self._sink.ledger, served.host, served.port, served.token)

@@ -1,0 +1,214 @@
+"""The topics beside `charges`, as rows of small tables with one row a key.
+
+Pure: records in, rows out. All of these records may arrive again; the latest of a key
+counts, except for alerts, where the first does: an alert is raised once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from taximeter_schemas.alerts import BudgetThresholdCrossed
+from taximeter_schemas.budgets import BudgetRemoved, BudgetStatus, budget_event_adapter
+from taximeter_schemas.dead_letters import DeadLetter
+from taximeter_schemas.prices import PriceVersionPublished
+from taximeter_schemas.records import explained
+from taximeter_schemas.topics import Topics
+from taximeter_sinks.decode import RawRecord, Undecodable
+
+__all__ = ["SmallTable", "TableBatch", "small_tables"]
+
+Row = dict[str, Any]
+
+_MONEY: Final = pa.decimal128(38, 12)
+_MOMENT: Final = pa.timestamp("us", tz="UTC")
+_TEXT: Final = pa.string()
+_WINDOW: Final = (
+    ("subject_kind", _TEXT),
+    ("subject_id", _TEXT),
+    ("period", _TEXT),
+    ("period_start", _MOMENT),
+    ("period_end", _MOMENT),
+)
+
+
+@dataclass(frozen=True)
+class SmallTable:
+    """One table, the topic that fills it, and how a record becomes a row."""
+
+    name: str
+    key: str
+    schema: pa.Schema
+    row: Callable[[RawRecord], Row]
+    first_wins: bool = False
+
+
+@dataclass
+class TableBatch:
+    """What some records leave behind in one table: a row, or None for a deletion."""
+
+    table: SmallTable
+    rows: dict[str, Row | None] = field(default_factory=dict[str, Row | None])
+
+    def add(self, record: RawRecord) -> Undecodable | None:
+        """Take one record in; one that cannot be read is handed back."""
+        key = (record.key or b"").decode(errors="replace")
+        if record.value is None:
+            self.rows[key] = None
+            return None
+        try:
+            row = self.table.row(record)
+        except ValidationError as error:
+            return Undecodable(record, explained(error))
+        self._put(str(row[self.table.key]), row)
+        return None
+
+    def _put(self, key: str, row: Row) -> None:
+        before = self.rows.get(key)
+        if before and self.table.first_wins:
+            return
+        if before and row.get("removed_at") and "period" not in row:
+            row = before | row  # a removal keeps the definition before it
+        self.rows[key] = row
+
+
+def small_tables(topics: Topics) -> Mapping[str, SmallTable]:
+    """Return the table that each topic fills, by the topic's name."""
+    return {
+        topics.budget_alerts.name: _ALERTS,
+        topics.budgets.name: _BUDGETS,
+        topics.budget_status.name: _BUDGET_STATUS,
+        topics.dead_letters.name: _DEAD_LETTERS,
+        topics.prices.name: _PRICE_VERSIONS,
+    }
+
+
+def _fields(event: BaseModel, **more: object) -> Row:
+    return event.model_dump(exclude={"event_type", "schema_version"}) | more
+
+
+def _alert(record: RawRecord) -> Row:
+    event = _alert_adapter.validate_json(record.value or b"")
+    return _fields(event, alert_id=str(event.alert_id))
+
+
+def _budget(record: RawRecord) -> Row:
+    event = budget_event_adapter.validate_json(record.value or b"")
+    if isinstance(event, BudgetRemoved):
+        return _fields(event)
+    scope = list(event.scope.named().items())
+    return _fields(event, scope=scope, removed_at=None)
+
+
+def _budget_status(record: RawRecord) -> Row:
+    event = _status_adapter.validate_json(record.value or b"")
+    return _fields(event, status_key=(record.key or b"").decode(errors="replace"))
+
+
+def _dead_letter(record: RawRecord) -> Row:
+    event = _dead_letter_adapter.validate_json(record.value or b"")
+    return _fields(event, dead_letter_id=event.key.decode(), payload=event.payload)
+
+
+def _price_version(record: RawRecord) -> Row:
+    return _fields(_price_adapter.validate_json(record.value or b""))
+
+
+_alert_adapter: Final = TypeAdapter(BudgetThresholdCrossed)
+_status_adapter: Final = TypeAdapter(BudgetStatus)
+_dead_letter_adapter: Final = TypeAdapter(DeadLetter)
+_price_adapter: Final = TypeAdapter(PriceVersionPublished)
+
+_ALERTS: Final = SmallTable(
+    "alerts",
+    "alert_id",
+    pa.schema(
+        [
+            ("alert_id", _TEXT),
+            ("raised_at", _MOMENT),
+            ("budget_id", _TEXT),
+            *_WINDOW,
+            ("threshold_percent", pa.int32()),
+            ("limit_usd", _MONEY),
+            ("spent_usd", _MONEY),
+        ]
+    ),
+    _alert,
+    first_wins=True,
+)
+
+_BUDGETS: Final = SmallTable(
+    "budgets",
+    "budget_id",
+    pa.schema(
+        [
+            ("budget_id", _TEXT),
+            ("scope", pa.map_(_TEXT, _TEXT)),
+            ("period", _TEXT),
+            ("time_zone", _TEXT),
+            ("limit_usd", _MONEY),
+            ("thresholds_percent", pa.list_(pa.int32())),
+            ("defined_at", _MOMENT),
+            ("removed_at", _MOMENT),
+        ]
+    ),
+    _budget,
+)
+
+_BUDGET_STATUS: Final = SmallTable(
+    "budget_status",
+    "status_key",
+    pa.schema(
+        [
+            ("status_key", _TEXT),
+            ("budget_id", _TEXT),
+            *_WINDOW,
+            ("limit_usd", _MONEY),
+            ("spent_usd", _MONEY),
+            ("remaining_usd", _MONEY),
+            ("state", _TEXT),
+            ("calls", pa.int64()),
+            ("unpriced_calls", pa.int64()),
+        ]
+    ),
+    _budget_status,
+)
+
+_DEAD_LETTERS: Final = SmallTable(
+    "dead_letters",
+    "dead_letter_id",
+    pa.schema(
+        [
+            ("dead_letter_id", _TEXT),
+            ("reason", _TEXT),
+            ("detail", _TEXT),
+            ("origin_topic", _TEXT),
+            ("origin_partition", pa.int32()),
+            ("origin_offset", pa.int64()),
+            ("origin_position", pa.int32()),
+            ("recorded_at", _MOMENT),
+            ("payload", pa.binary()),
+        ]
+    ),
+    _dead_letter,
+)
+
+_PRICE_VERSIONS: Final = SmallTable(
+    "price_versions",
+    "price_version",
+    pa.schema(
+        [
+            ("price_version", _TEXT),
+            ("effective_from", _MOMENT),
+            ("source", _TEXT),
+            ("content_hash", _TEXT),
+            ("models", pa.int64()),
+        ]
+    ),
+    _price_version,
+)

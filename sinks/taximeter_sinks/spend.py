@@ -1,0 +1,126 @@
+"""Spend reports as SQL over `charges`: pure, text in and text out.
+
+Values stand in the text as quoted literals, since a served ledger takes whole queries
+without parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from taximeter_schemas.errors import ConfigurationError
+from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS
+from taximeter_sinks.quack import sql_literal
+
+__all__ = ["DIMENSIONS", "SUMS", "SpendRow", "spend_query"]
+
+_COLUMNS: Final = {
+    "user": "user_id",
+    "model": "model",
+    "project": "project_id",
+    "provider": "provider",
+    "session": "session_id",
+    "endpoint": "endpoint",
+    "source": "source",
+    "status": "status",
+}
+_PERIODS: Final = ("day", "week", "month")
+
+DIMENSIONS: Final = (*_COLUMNS, "hour", *_PERIODS)
+"""By what spend can be told apart."""
+
+SUMS: Final = ("cost_usd", "calls", "unpriced_calls", "input_tokens", "output_tokens")
+"""What is added up, in the order in which it stands after the dimensions."""
+
+# A sum over nothing priced stays NULL: unpriced is not free.
+_AGGREGATES: Final = f"""
+    sum(cost_usd) AS cost_usd,
+    count(*) FILTER (kind = 'charge') AS calls,
+    count(*) FILTER (cost_usd IS NULL) AS unpriced_calls,
+    coalesce(sum({" + ".join(INPUT_TOKENS)}), 0)::BIGINT AS input_tokens,
+    coalesce(sum({" + ".join(OUTPUT_TOKENS)}), 0)::BIGINT AS output_tokens
+"""
+
+
+class SpendRow(NamedTuple):
+    """One line of a report; `keys` are the dimensions' values, in their order.
+
+    `cost_usd` is None where nothing in the row has a price.
+    """
+
+    keys: tuple[object, ...]
+    cost_usd: Decimal | None
+    calls: int
+    unpriced_calls: int
+    input_tokens: int
+    output_tokens: int
+
+
+def spend_query(
+    by: Sequence[str],
+    start: datetime | None = None,
+    end: datetime | None = None,
+    time_zone: str = "UTC",
+    limit: int | None = None,
+) -> str:
+    """Return the query for spend by these dimensions over `[start, end)`.
+
+    Days, weeks (from Monday) and months are those of `time_zone`, as dates; an hour is
+    its local time as text. The dearest come first, or, where a period is asked for,
+    the earliest.
+
+    Raises:
+        ConfigurationError: for an unknown dimension or time zone.
+    """
+    zone = _known(time_zone)
+    keys = "".join(f'{_expression(name, zone)} AS "{name}", ' for name in by)
+    select = f"SELECT {keys}{_AGGREGATES} FROM charges"  # noqa: S608
+    lines = [select, _between(start, end)]
+    if by:
+        lines += [f"GROUP BY {_places(by)}", f"ORDER BY {_order(by)}"]
+    if limit is not None:
+        lines.append(f"LIMIT {int(limit)}")
+    return "\n".join(lines)
+
+
+def _known(time_zone: str) -> str:
+    try:
+        ZoneInfo(time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigurationError(f"{time_zone!r} is not an IANA time zone") from error
+    return sql_literal(time_zone)
+
+
+def _expression(dimension: str, zone: str) -> str:
+    if dimension in _COLUMNS:
+        return _COLUMNS[dimension]
+    local = f"timezone({zone}, occurred_at)"
+    if dimension in _PERIODS:
+        return f"date_trunc('{dimension}', {local})::DATE"
+    if dimension == "hour":
+        return f"strftime({local}, '%Y-%m-%d %H:00')"
+    known = ", ".join(DIMENSIONS)
+    raise ConfigurationError(f"cannot report by {dimension!r}: choose from {known}")
+
+
+def _between(start: datetime | None, end: datetime | None) -> str:
+    bounds = [
+        f"occurred_at {comparison} TIMESTAMPTZ {sql_literal(moment.isoformat())}"
+        for comparison, moment in ((">=", start), ("<", end))
+        if moment is not None
+    ]
+    return f"WHERE {' AND '.join(bounds)}" if bounds else ""
+
+
+def _places(by: Sequence[str]) -> str:
+    return ", ".join(str(place) for place in range(1, len(by) + 1))
+
+
+def _order(by: Sequence[str]) -> str:
+    if set(by) - set(_COLUMNS):
+        return _places(by)
+    return f"cost_usd DESC NULLS LAST, {_places(by)}"

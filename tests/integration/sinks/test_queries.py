@@ -1,0 +1,140 @@
+"""Questions to a real ledger file, and their exact answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from taximeter_schemas.topics import Topics
+from taximeter_schemas.usage import Usage
+from taximeter_sinks.duckdb_sink import DuckDBSink
+from taximeter_sinks.queries import Duplicates, Ledger, PartitionCharges
+from taximeter_sinks.read_only import QueryFailed, QueryRefused
+from tests.builders import a_usage
+from tests.unit.sinks.charge_builders import a_charge, an_adjustment, charges_record
+
+LATE = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)  # a day later in Berlin
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> Ledger:
+    """Write four charges and an adjustment, and open them for reading."""
+    path = tmp_path / "ledger.duckdb"
+    sink = DuckDBSink(path, Topics())
+    usage = Usage(
+        text_input_tokens=100,
+        cache_read_tokens=10,
+        text_output_tokens=5,
+        reasoning_output_tokens=2,
+    )
+    ada = a_usage(user_id="ada", usage=usage, occurred_at=LATE)
+    bob = a_usage(user_id="bob", usage=usage, model="nobody-knows")
+    sink.add(
+        [
+            charges_record([a_charge(0, 0, 0, "0.000000000001", ada)], 0),
+            charges_record([a_charge(0, 1, 0, "1.1")], 1),
+            charges_record([a_charge(1, 0, 0, None, bob), a_charge(1, 0, 1, "2.2")], 0),
+            charges_record(
+                [
+                    an_adjustment(
+                        Usage(text_output_tokens=1),
+                        Usage(text_output_tokens=4),
+                        "-0.1",
+                        offset=5,
+                        partition=1,
+                    )
+                ],
+                1,
+            ),
+        ]
+    )
+    await sink.flush()
+    sink.close()
+    return Ledger.open(path)
+
+
+def test_spend_by_user_adds_up(ledger: Ledger) -> None:
+    """Dearest first; what has no price has no cost and is counted as that."""
+    rows = [(row.keys, *row[1:]) for row in ledger.spend(["user"])]
+    assert rows == [
+        (("alice",), Decimal("3.3"), 2, 0, 2000, 400),
+        (("ada",), Decimal("0.000000000001"), 1, 0, 110, 7),
+        (("unattributed",), Decimal("-0.1"), 0, 0, 0, 3),
+        (("bob",), None, 1, 1, 110, 7),
+    ]
+    total = ledger.totals()
+    assert total.cost_usd == Decimal("3.200000000001")
+    assert (total.calls, total.unpriced_calls) == (4, 1)
+
+
+def test_days_are_those_of_the_time_zone(ledger: Ledger) -> None:
+    """Half past eleven at night in UTC is the next day in Berlin."""
+    utc = [row.keys for row in ledger.spend(["day", "user"])]
+    berlin = [row.keys for row in ledger.spend(["day", "user"], tz="Europe/Berlin")]
+    assert (date(2026, 11, 22), "ada") in utc
+    assert (date(2026, 11, 23), "ada") in berlin
+    hours = [row.keys for row in ledger.spend(["hour"], tz="Europe/Berlin")]
+    assert hours == [("2026-11-22 13:00",), ("2026-11-23 00:00",)]
+
+
+def test_a_stretch_of_time_is_half_open(ledger: Ledger) -> None:
+    """Its start counts and its end does not."""
+    assert ledger.totals(start=LATE).calls == 1
+    assert ledger.totals(end=LATE).calls == 3
+    assert ledger.totals(LATE, LATE + timedelta(microseconds=1)).calls == 1
+
+
+def test_nothing_spent_is_not_zero(ledger: Ledger) -> None:
+    """A stretch without calls has no cost, no calls and no tokens."""
+    nothing = ledger.totals(start=LATE + timedelta(days=1))
+    assert nothing == ((), None, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "by",
+    ["model", "project", "provider", "session", "endpoint", "source", "status"],
+)
+def test_every_dimension_can_be_asked_for(ledger: Ledger, by: str) -> None:
+    """The rows of any dimension add up to the total."""
+    costs = [row.cost_usd for row in ledger.spend([by], limit=10)]
+    total = sum((cost for cost in costs if cost is not None), Decimal(0))
+    assert total == ledger.totals().cost_usd
+
+
+def test_the_audit_gets_exact_sums_by_partition(ledger: Ledger) -> None:
+    """As far as asked for, and no further."""
+    assert ledger.charged_by_partition() == {
+        0: PartitionCharges(Decimal("1.100000000001"), 2, 0, 1),
+        1: PartitionCharges(Decimal("2.1"), 3, 1, 5),
+    }
+    assert ledger.charged_by_partition({0: 0, 1: 4}) == {
+        0: PartitionCharges(Decimal("0.000000000001"), 1, 0, 0),
+        1: PartitionCharges(Decimal("2.2"), 2, 1, 0),
+    }
+    assert ledger.charged_by_partition({}) == {}
+    assert ledger.duplicates() == Duplicates(0, 0)
+    assert ledger.source_offsets() == {0: 1, 1: 5}
+
+
+def test_sql_works_while_no_sink_runs(ledger: Ledger) -> None:
+    """The file itself answers, with names for the columns."""
+    answer = ledger.sql("SELECT kind, count(*) AS n FROM charges GROUP BY 1 ORDER BY 1")
+    assert answer.columns == ["kind", "n"]
+    assert answer.rows == [("adjustment", 1), ("charge", 4)]
+    assert ledger.counts()["charges"] == 5
+    for listing in (ledger.alerts, ledger.dead_letters):
+        assert listing().rows == []
+    assert ledger.budgets().rows == ledger.budget_status().rows == []
+
+
+def test_a_write_or_a_slip_is_one_clear_error(ledger: Ledger) -> None:
+    """Writing is refused, files are out of reach, a wrong name is named."""
+    with pytest.raises(QueryRefused, match="read-only"):
+        ledger.sql("DELETE FROM charges")
+    with pytest.raises(QueryFailed, match="nowhere"):
+        ledger.sql("SELECT * FROM nowhere")
+    with pytest.raises(QueryFailed):
+        ledger.sql("SELECT * FROM '/etc/hostname.csv'")
