@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 import faust
 from faust.types import TP, StreamT
@@ -143,7 +144,7 @@ def _declare_pricing(app: _MeterApp, config: WorkerConfig, pricer: Pricer) -> No
             config.dedupe_horizon,
         ),
         config.flush_seconds,
-        on_flush=lambda *_: config.on_flush(_report(partitions, config.clock)),
+        on_flush=lambda: config.on_flush(_report(partitions, config.clock)),
     )
     _declare_agent(app, "price_usage", topics.usage.name, partitions)
 
@@ -151,16 +152,22 @@ def _declare_pricing(app: _MeterApp, config: WorkerConfig, pricer: Pricer) -> No
 def _declare_watching(app: faust.App, config: WorkerConfig) -> None:
     topics = config.topics
 
+    watching: WeakSet[WatchPartition] = WeakSet()
+
     def learn(event: BudgetEvent) -> None:
-        for work in partitions.works().values():
-            if isinstance(work, WatchPartition):
-                work.book.learn(event)
+        for watch in watching:
+            watch.book.learn(event)
 
     async def open_partition(partition: int) -> PartitionWork:
-        budgets = await feed.defined()
-        return await open_watch_partition(
-            config.bootstrap, topics, partition, budgets, config.clock
+        watch = await open_watch_partition(
+            config.bootstrap, topics, partition, config.clock
         )
+        # Nothing is awaited from here on: a budget that is defined while a partition
+        # is being opened is either in this list, or told to it afterwards.
+        for event in await feed.defined():
+            watch.book.learn(event)
+        watching.add(watch)
+        return watch
 
     feed = BudgetFeed(config.bootstrap, topics, learn)
     partitions = Partitions(

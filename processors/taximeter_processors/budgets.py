@@ -185,15 +185,15 @@ class BudgetBook:
         """Return alerts that are due, statuses that changed, and rows to store.
 
         What it returns is lost unless it is written down; `flushed()` follows then.
+        A budget that is learned in between belongs to the next flush.
         """
-        alerts = [
-            alert for account in self._touched for alert in self._due(account, now)
-        ]
+        touched, self._touched = self._touched, set()
+        alerts = [alert for account in touched for alert in self._due(account, now)]
         self._newly_raised = [alert.alert_id for alert in alerts]
         latches = [(_LATCH + str(alert.alert_id).encode(), b"1") for alert in alerts]
         return BudgetFlush(
             alerts,
-            [_status(account) for account in self._touched],
+            [_status(account) for account in touched],
             self._merge.changed() + latches,
         )
 
@@ -201,7 +201,6 @@ class BudgetBook:
         """Forget what the last `flush()` returned: it is written down."""
         self._raised.update(self._newly_raised)
         self._newly_raised = []
-        self._touched.clear()
         self._merge.clear()
 
     def _forget(self, budget_id: str) -> None:

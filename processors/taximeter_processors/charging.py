@@ -8,6 +8,7 @@ would cost more than pricing it. A test holds these bytes to the models in
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from pydantic_core import to_json
@@ -36,18 +37,12 @@ class Amounts(NamedTuple):
 
     input_pico: int | None
     output_pico: int | None
+    cost_pico: int | None
     tokens: int
     calls: int
     unpriced_reason: UnpricedReason | None
     price_version: str
     price_match: str | None
-
-    @property
-    def cost_pico(self) -> int | None:
-        """Return input and output together, or None when unpriced."""
-        if self.input_pico is None or self.output_pico is None:
-            return None
-        return self.input_pico + self.output_pico
 
 
 class Pricer(Protocol):
@@ -77,33 +72,34 @@ def amounts_of(event: UsageEvent, pricer: Pricer) -> Amounts:
     """Price a usage event: what a call cost, or what a correction adds to it."""
     if isinstance(event, UsageCorrected):
         return _difference(event, pricer)
-    priced = pricer.price_usage(
+    input_pico, output_pico, reason, version, match = pricer.price_usage(
         event.provider, event.model, event.service_tier, event.usage
     )
-    return Amounts(
-        priced.input_pico,
-        priced.output_pico,
-        tokens_in(event.usage),
-        1,
-        priced.unpriced_reason,
-        priced.price_version,
-        priced.price_match,
-    )
+    cost = _plus(input_pico, output_pico)
+    tokens = tokens_in(event.usage)
+    return Amounts(input_pico, output_pico, cost, tokens, 1, reason, version, match)
 
 
 def _difference(event: UsageCorrected, pricer: Pricer) -> Amounts:
     facts = event.provider, event.model, event.service_tier
     old = pricer.price_usage(*facts, event.old_usage)
     new = pricer.price_usage(*facts, event.new_usage)
+    input_pico = _minus(new.input_pico, old.input_pico)
+    output_pico = _minus(new.output_pico, old.output_pico)
     return Amounts(
-        _minus(new.input_pico, old.input_pico),
-        _minus(new.output_pico, old.output_pico),
+        input_pico,
+        output_pico,
+        _plus(input_pico, output_pico),
         tokens_in(event.new_usage) - tokens_in(event.old_usage),
         0,
         new.unpriced_reason or old.unpriced_reason,
         new.price_version,
         new.price_match,
     )
+
+
+def _plus(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
 
 
 def _minus(new: int | None, old: int | None) -> int | None:
@@ -127,8 +123,21 @@ class ChargeWriter:
             f'"source_position":'
         )
 
-    def write(self, event: UsageEvent, amounts: Amounts, position: int) -> bytes:
-        """Return the charge as the JSON of `UsagePriced` or `ChargeAdjusted`."""
+    def write(
+        self,
+        event: UsageEvent,
+        amounts: Amounts,
+        position: int,
+        encoded: bytes | None = None,
+    ) -> bytes:
+        """Return the charge as the JSON of `UsagePriced` or `ChargeAdjusted`.
+
+        Args:
+            event: what was recorded.
+            amounts: what it costs.
+            position: its place in the record.
+            encoded: the event's own bytes, where they are known.
+        """
         head = (
             f"{self._origin}{position},"
             f'"input_cost_usd":{_usd(amounts.input_pico)},'
@@ -138,10 +147,10 @@ class ChargeWriter:
             f'"price_version":{_text(amounts.price_version)},'
             f'"price_match":{_text(amounts.price_match)},'
         ).encode()
-        body = encode_event(event)
+        body = encoded or encode_event(event)
         if isinstance(event, UsageRecorded):
             return b'{"event_type":"UsagePriced",%b"recorded":%b}' % (head, body)
-        why = f'"adjusts":"{event.corrects}","reason":{_json(event.reason)}'.encode()
+        why = f'"adjusts":"{event.corrects}","reason":{_text(event.reason)}'.encode()
         return b'{"event_type":"ChargeAdjusted",%b%b,"corrected":%b}' % (
             head,
             why,
@@ -153,14 +162,7 @@ def _usd(pico: int | None) -> str:
     return "null" if pico is None else f'"{usd_text(pico)}"'
 
 
+@lru_cache(maxsize=4_096)
 def _text(known: str | None) -> str:
-    # Names that come from our own price book and need no escaping are the rule.
-    if known is None:
-        return "null"
-    if known.isascii() and known.isprintable() and '"' not in known:
-        return _json(known) if "\\" in known else f'"{known}"'
-    return _json(known)
-
-
-def _json(text: str) -> str:
-    return to_json(text).decode()
+    # The same few names come again and again.
+    return to_json(known).decode()

@@ -20,7 +20,11 @@ _GENERATIONS = 4
 
 
 class Generation(NamedTuple):
-    """A stretch of the log whose ids are forgotten together."""
+    """A stretch of the log whose ids are forgotten together.
+
+    `number` is the start of its stretch of time, in epoch seconds, so that it means
+    the same after the horizon was set anew.
+    """
 
     number: int
     start_offset: int
@@ -39,7 +43,7 @@ class SeenIds:
         horizon: timedelta = DEFAULT_HORIZON,
         generations: list[Generation] | None = None,
     ) -> None:
-        self._seconds = horizon.total_seconds() / _GENERATIONS
+        self._seconds = max(1, int(horizon.total_seconds()) // _GENERATIONS)
         self._generations = list(generations or [])
         self._ids: list[set[int]] = [set() for _ in self._generations]
 
@@ -56,27 +60,29 @@ class SeenIds:
 
         The broker's clock may step back; generations never do.
         """
-        number = int(recorded_at.timestamp() // self._seconds)
+        number = int(recorded_at.timestamp()) // self._seconds * self._seconds
         if self._generations and number <= self._generations[-1].number:
             return
         self._generations.append(Generation(number, offset))
         self._ids.append(set())
-        while self._generations[0].number < number - _GENERATIONS:
+        while self._generations[0].number < number - _GENERATIONS * self._seconds:
             del self._generations[0], self._ids[0]
 
     def first_time(self, event_id: UUID) -> bool:
-        """Remember an id; tell whether it was new within the horizon."""
+        """Remember an id; tell whether it was new within the horizon.
+
+        A duplicate is remembered anew. Otherwise an id's memory would end with the
+        generation of its first sight, which an owner who reads only what is left of
+        the log cannot know.
+        """
         key = event_id.int
-        for ids in self._ids:
-            if key in ids:
-                return False
+        known = any(key in ids for ids in self._ids)
         self._ids[-1].add(key)
-        return True
+        return not known
 
     def remember(self, event_id: UUID, offset: int) -> None:
-        """Put back an id that an earlier owner saw first at this offset."""
+        """Put back an id that an earlier owner saw at this offset."""
         index = len(self._generations) - 1
         while index > 0 and self._generations[index].start_offset > offset:
             index -= 1
-        if not any(event_id.int in ids for ids in self._ids[: index + 1]):
-            self._ids[index].add(event_id.int)
+        self._ids[index].add(event_id.int)

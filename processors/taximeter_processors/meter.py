@@ -7,22 +7,21 @@ transaction. Everything that it holds is a function of the log up to `next_offse
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pydantic_core import from_json, to_json
 
-from taximeter_processors.charging import Amounts, ChargeWriter, Pricer, amounts_of
+from taximeter_processors.charging import ChargeWriter, Pricer, amounts_of
 from taximeter_processors.dedupe import DEFAULT_HORIZON, Generation, SeenIds
 from taximeter_processors.sums import PROGRESS_KEY, PartialSums
-from taximeter_processors.windows import window_start
-from taximeter_schemas.budgets import EVERYTHING, Subject
 from taximeter_schemas.dead_letters import DeadLetter
 from taximeter_schemas.records import (
     Fault,
     Origin,
     dead_letter,
+    encoded_parts,
     packed,
     read_record,
     usage_partition,
@@ -166,6 +165,7 @@ class PartitionMeter:
         """Apply the next record: each good event once, each fault as a dead letter."""
         self._seen.advance(record.offset, record.recorded_at)
         readings = read_record(record.value, record.recorded_at)
+        parts = self._own_parts(record, len(readings))
         writer = ChargeWriter(self._partition, record.offset, record.recorded_at)
         charges: list[bytes] = []
         for position, reading in enumerate(readings):
@@ -178,8 +178,11 @@ class PartitionMeter:
                 self.counts.duplicates += 1
             else:
                 amounts = amounts_of(reading, self._pricer)
-                charges.append(writer.write(reading, amounts, position))
-                self._add(reading, amounts, record.offset)
+                encoded = parts[position] if parts else None
+                charges.append(writer.write(reading, amounts, position, encoded))
+                self._sums.add(reading, amounts, record.offset)
+                self.counts.events += 1
+                self.counts.unpriced += amounts.cost_pico is None
         self._done(record.offset, charges, len(readings))
 
     def pass_to(self, offset: int) -> None:
@@ -216,12 +219,11 @@ class PartitionMeter:
         self._pending.dead_letters.append(letter)
         self.counts.dead_letters += 1
 
-    def _add(self, event: UsageEvent, amounts: Amounts, offset: int) -> None:
-        window = window_start(event.occurred_at)
-        for subject in _subjects(event):
-            self._sums.add(subject, window, amounts, offset)
-        self.counts.events += 1
-        self.counts.unpriced += amounts.cost_pico is None
+    def _own_parts(self, record: UsageRecord, events: int) -> Sequence[bytes] | None:
+        # What our own emitter encoded goes into the charge as it stands.
+        if record.placed_for is None or record.value is None:
+            return None
+        return encoded_parts(record.value, events)
 
     def _done(self, offset: int, charges: list[bytes], events: int) -> None:
         if charges:
@@ -229,12 +231,3 @@ class PartitionMeter:
             self._pending.charges.append((key, packed(charges)))
         self._next_offset = offset + 1
         self._unflushed += events
-
-
-def _subjects(event: UsageEvent) -> Iterable[Subject]:
-    return (
-        EVERYTHING,
-        Subject("user", event.user_id),
-        Subject("model", event.model),
-        Subject("project", event.project_id),
-    )

@@ -13,8 +13,10 @@ from typing import Final
 from pydantic_core import from_json, to_json
 
 from taximeter_processors.charging import Amounts
-from taximeter_schemas.budgets import Subject
+from taximeter_processors.windows import window_start
+from taximeter_schemas.budgets import SubjectKind
 from taximeter_schemas.spend import Partial, PartialRow
+from taximeter_schemas.usage import UsageEvent
 
 __all__ = ["PROGRESS_KEY", "PartialSums", "decode_row", "row_key"]
 
@@ -35,7 +37,7 @@ class _Sum:
             self.calls, self.unpriced_calls, self.tokens, self.offset = rest
 
 
-_Key = tuple[Subject, int]
+_Key = tuple[SubjectKind, str, int]
 
 
 class PartialSums:
@@ -52,24 +54,32 @@ class PartialSums:
     def __len__(self) -> int:
         return len(self._touched)
 
-    def add(self, subject: Subject, window: int, amounts: Amounts, offset: int) -> None:
-        """Add what one event says to one subject's row."""
-        key = subject, window
-        row = self._touched.get(key)
-        if row is None:
-            row = self._touched[key] = _Sum(self._stored.get(row_key(*key)))
-        cost = amounts.cost_pico
-        if cost is None:
-            row.unpriced_calls += amounts.calls
-        else:
-            row.cost_pico += cost
-        row.calls += amounts.calls
-        row.tokens += amounts.tokens
-        row.offset = offset
+    def add(self, event: UsageEvent, amounts: Amounts, offset: int) -> None:
+        """Add what one event says to the rows of everybody it counts for."""
+        window = window_start(event.occurred_at)
+        keys: tuple[_Key, ...] = (
+            ("all", "", window),
+            ("user", event.user_id, window),
+            ("model", event.model, window),
+            ("project", event.project_id, window),
+        )
+        cost, tokens, calls = amounts.cost_pico, amounts.tokens, amounts.calls
+        touched = self._touched
+        for key in keys:
+            row = touched.get(key)
+            if row is None:
+                row = touched[key] = _Sum(self._stored.get(row_key(*key)))
+            if cost is None:
+                row.unpriced_calls += calls
+            else:
+                row.cost_pico += cost
+            row.calls += calls
+            row.tokens += tokens
+            row.offset = offset
 
     def changed(self) -> Iterator[tuple[bytes, bytes, PartialRow]]:
         """Yield each changed row: its key and value to store, and what it says."""
-        for (subject, window), row in self._touched.items():
+        for key, row in self._touched.items():
             partial = Partial(
                 str(row.cost_pico),
                 row.calls,
@@ -81,21 +91,20 @@ class PartialSums:
                 f'["{row.cost_pico}",{row.calls},{row.unpriced_calls},'
                 f"{row.tokens},{row.offset}]"
             ).encode()
-            stated = PartialRow(subject.kind, subject.id, window, partial)
-            yield row_key(subject, window), encoded, stated
+            yield row_key(*key), encoded, PartialRow(*key, partial)
 
     def clear(self) -> None:
         """Forget what changed: it is stored, or it is not ours any more."""
         self._touched.clear()
 
 
-def row_key(subject: Subject, window: int) -> bytes:
+def row_key(kind: SubjectKind, name: str, window: int) -> bytes:
     """Return the key of a row in its partition's changelog.
 
-    >>> row_key(Subject("user", "alice"), 900)
+    >>> row_key("user", "alice", 900)
     b'["user","alice",900]'
     """
-    return to_json([subject.kind, subject.id, window])
+    return to_json([kind, name, window])
 
 
 def decode_row(key: bytes, value: bytes) -> PartialRow:

@@ -54,19 +54,29 @@ def period_bounds(period: Period, time_zone: str, window: int) -> Bounds:
     if period == "total":
         return Bounds(None, None)
     zone = ZoneInfo(time_zone)
-    local = datetime.fromtimestamp(window, zone)
     if period == "hour":
-        return _hour(local)
+        return _hour(window, zone)
+    local = datetime.fromtimestamp(window, zone)
     first, after = _dates(period, local.date())
     return Bounds(_midnight(first, zone), _midnight(after, zone))
 
 
-def _hour(local: datetime) -> Bounds:
-    # Counted back from the moment itself, so that the hour which a zone has twice
-    # when its clocks go back is two periods.
-    into = timedelta(minutes=local.minute, seconds=local.second)
-    start = local.astimezone(UTC) - into
-    return Bounds(start, start + timedelta(hours=1))
+def _hour(window: int, zone: ZoneInfo) -> Bounds:
+    # Window by window, so that the hour which a zone has twice when its clocks go
+    # back is two periods, and one that its clocks cut short (Lord Howe's change by
+    # half an hour) overlaps no other.
+    hour = _local_hour(window, zone)
+    start, end = window, window + WINDOW_SECONDS
+    while _local_hour(start - WINDOW_SECONDS, zone) == hour:
+        start -= WINDOW_SECONDS
+    while _local_hour(end, zone) == hour:
+        end += WINDOW_SECONDS
+    return Bounds(datetime.fromtimestamp(start, UTC), datetime.fromtimestamp(end, UTC))
+
+
+def _local_hour(window: int, zone: ZoneInfo) -> tuple[date, int, timedelta | None]:
+    local = datetime.fromtimestamp(window, zone)
+    return local.date(), local.hour, local.utcoffset()
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

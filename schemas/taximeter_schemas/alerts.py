@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal
 from uuid import UUID
 
+from pydantic import AwareDatetime
+
 from taximeter_schemas.budgets import Period, SubjectKind
 from taximeter_schemas.fields import Event, Moment, Name, Usd
 
@@ -27,8 +29,8 @@ class BudgetThresholdCrossed(Event):
     subject_kind: SubjectKind
     subject_id: str
     period: Period
-    period_start: Moment | None
-    period_end: Moment | None
+    period_start: AwareDatetime | None
+    period_end: AwareDatetime | None
     threshold_percent: int
     limit_usd: Usd
     spent_usd: Usd

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, NamedTuple, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, model_validator
 
 from taximeter_schemas.fields import Count, Event, Moment, Name, Usd
 from taximeter_schemas.ids import derived_id
@@ -151,8 +151,9 @@ class BudgetStatus(Event):
     subject_kind: SubjectKind
     subject_id: str
     period: Period
-    period_start: Moment | None
-    period_end: Moment | None
+    # No Moment: the earliest one lies in a week that began before it.
+    period_start: AwareDatetime | None
+    period_end: AwareDatetime | None
     limit_usd: Usd
     spent_usd: Usd
     remaining_usd: Usd

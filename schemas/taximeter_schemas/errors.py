@@ -8,7 +8,10 @@
     ├── BrokerUnavailable         nothing answers at the bootstrap address
     ├── LedgerError
     │   ├── LedgerUnavailable     neither a file nor a serving sink to read from
-    │   └── LedgerTooNew          written by a newer version than this one
+    │   ├── LedgerTooNew          written by a newer version than this one
+    │   ├── QueryRefused          more than reading, or more than one query
+    │   └── QueryFailed           a wrong name or type in a query
+    ├── PartFailed                a process of the system did not start
     ├── EventRefused              an emitter did not accept an event
     │   ├── BufferFull            the emitter's memory bound is reached
     │   ├── EventTooLarge         one event is larger than a record may be
@@ -35,6 +38,9 @@ __all__ = [
     "LedgerTooNew",
     "LedgerUnavailable",
     "NotReady",
+    "PartFailed",
+    "QueryFailed",
+    "QueryRefused",
     "TaximeterError",
 ]
 
@@ -97,6 +103,34 @@ class LedgerTooNew(LedgerError):
             f"ledger {path} has schema version {found}, this Taximeter knows up to "
             f"{known}: upgrade Taximeter, or name another ledger"
         )
+
+
+class QueryRefused(LedgerError):
+    """A query is more than reading, or more than one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the ledger is read-only: give exactly one SELECT (or FROM, WITH, "
+            "DESCRIBE, SHOW, SUMMARIZE) over its own tables"
+        )
+
+
+class QueryFailed(LedgerError):
+    """A query could be read but not answered: a wrong name, a wrong type."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the query failed: {reason}")
+
+
+class PartFailed(TaximeterError):
+    """A part did not start; carries the part's own last words."""
+
+    def __init__(self, name: str, words: str, log: Path) -> None:
+        self.name = name
+        self.words = words
+        self.log = log
+        super().__init__(f"{name} did not start: {words} (log: {log})")
 
 
 class EventRefused(TaximeterError):

@@ -30,6 +30,7 @@ __all__ = [
     "Origin",
     "dead_letter",
     "encode_event",
+    "encoded_parts",
     "explained",
     "packed",
     "read_record",
@@ -47,6 +48,7 @@ A record that carries the number now in force needs no check of each event's
 partition; any other record is checked event by event.
 """
 
+_BETWEEN: Final = b",\n"
 _MAX_AHEAD: Final = timedelta(days=1)
 _MAX_FAULTS_TOLD: Final = 5
 _MAX_SHOWN: Final = 80
@@ -88,12 +90,31 @@ def encode_event(event: UsageEvent) -> bytes:
 
 
 def packed(encoded: Sequence[bytes]) -> bytes:
-    """Return one record value for these encoded events.
+    r"""Return one record value for these encoded events.
+
+    A line break separates them. JSON text holds none elsewhere unless somebody puts
+    it there, so `encoded_parts` finds the events again without parsing them.
 
     >>> packed([b'{"a":1}', b'{"b":2}'])
-    b'[{"a":1},{"b":2}]'
+    b'[{"a":1},\n{"b":2}]'
     """
-    return b"[%b]" % b",".join(encoded)
+    return b"[%b]" % _BETWEEN.join(encoded)
+
+
+def encoded_parts(value: bytes, count: int) -> Sequence[bytes] | None:
+    """Return the bytes of each of `count` events, if `packed` made the value.
+
+    Events have no arrays in them, so that a line break before a brace stands between
+    two events and nowhere else.
+
+    >>> encoded_parts(packed([b'{"a":1}', b'{"b":2}']), 2)
+    [b'{"a":1}', b'{"b":2}']
+    >>> encoded_parts(b'[{"a":1},{"b":2}]', 2) is None
+    True
+    """
+    parts = value[1:-1].split(_BETWEEN)
+    whole = len(parts) == count and all(part.startswith(b"{") for part in parts)
+    return parts if whole and value.startswith(b"[") else None
 
 
 def read_record(

@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 import duckdb
 
-from taximeter_schemas.errors import ConfigurationError
+from taximeter_schemas.errors import ConfigurationError, QueryFailed, QueryRefused
 from taximeter_sinks.ledger_file import load_extension
-from taximeter_sinks.read_only import RULE, QueryFailed, QueryRefused, install_rule
+from taximeter_sinks.read_only import RULE, install_rule
 
 __all__ = [
     "QuackClient",

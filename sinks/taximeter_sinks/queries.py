@@ -14,11 +14,11 @@ from typing import Any, Final, NamedTuple, Self
 
 import duckdb
 
-from taximeter_schemas.errors import LedgerError, LedgerUnavailable
+from taximeter_schemas.errors import LedgerError, LedgerUnavailable, QueryFailed
 from taximeter_sinks.ledger_file import open_for_reading
 from taximeter_sinks.migrate import check_version
 from taximeter_sinks.quack import QuackClient, Rows, ServedLedger, ServerAway
-from taximeter_sinks.read_only import QueryFailed, check_read_only
+from taximeter_sinks.read_only import check_read_only
 from taximeter_sinks.spend import SpendRow, spend_query
 
 __all__ = ["Duplicates", "Ledger", "PartitionCharges", "Rows", "SpendRow"]

@@ -15,9 +15,9 @@ from typing import Final
 
 import duckdb
 
-from taximeter_schemas.errors import LedgerError
+from taximeter_schemas.errors import QueryFailed, QueryRefused
 
-__all__ = ["RULE", "QueryFailed", "QueryRefused", "check_read_only", "install_rule"]
+__all__ = ["RULE", "check_read_only", "install_rule"]
 
 RULE: Final = "reading_rule.main.allows"
 """The macro's name, as Quack's authorization setting takes it."""
@@ -51,24 +51,6 @@ CREATE MACRO {RULE}(session_id, query) AS (
     FROM parsed
 )
 """  # noqa: S608 - of constants only
-
-
-class QueryRefused(LedgerError):
-    """A query is more than reading, or more than one."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the ledger is read-only: give exactly one SELECT (or FROM, WITH, "
-            "DESCRIBE, SHOW, SUMMARIZE) over its own tables"
-        )
-
-
-class QueryFailed(LedgerError):
-    """A query could be read but not answered: a wrong name, a wrong type."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"the query failed: {reason}")
 
 
 def install_rule(connection: duckdb.DuckDBPyConnection) -> None:

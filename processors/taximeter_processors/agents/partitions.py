@@ -105,7 +105,7 @@ class Partitions:
         flush_seconds: how long applied records may wait for a flush when there is
             little to do; flushing takes a tenth of the time at most, so it gets
             rarer under load.
-        on_flush: told after each flush: partition, events, the work.
+        on_flush: called when a partition was opened, and after each flush.
     """
 
     def __init__(
@@ -115,7 +115,7 @@ class Partitions:
         topic: str,
         open_partition: OpenPartition,
         flush_seconds: float,
-        on_flush: Callable[[int, int, PartitionWork], None] = lambda *_: None,
+        on_flush: Callable[[], None] = lambda: None,
     ) -> None:
         self._app = app
         self._bootstrap = bootstrap
@@ -202,6 +202,7 @@ class Partitions:
             return
         del self._open_at[partition]
         self._open[partition] = _Open(work)
+        self._on_flush()
 
     async def _catch_up(self, work: PartitionWork, partition: int) -> None:
         # What Faust has fetched so far was delivered while nobody could take it, or
@@ -220,7 +221,6 @@ class Partitions:
 
     async def _flush_one(self, partition: int) -> None:
         opened = self._open[partition]
-        events = opened.work.unflushed_events
         try:
             await opened.work.flush()
         except TRANSIENT as error:
@@ -228,7 +228,7 @@ class Partitions:
             self._failed(partition, "flushing", error)
             return
         opened.acknowledge()
-        self._on_flush(partition, events, opened.work)
+        self._on_flush()
 
     async def _drop(self, partition: int) -> None:
         await self._open.pop(partition).work.close()

@@ -33,6 +33,7 @@ __all__ = ["PricingPartition", "open_pricing_partition"]
 log = logging.getLogger(__name__)
 
 _ROWS_PER_RECORD = 5_000
+_COUNT_DIGITS = 6
 
 
 class PricingPartition:
@@ -212,4 +213,6 @@ def _usage_record(record: LogRecord) -> UsageRecord:
 
 
 def _count(header: bytes | None) -> int | None:
-    return int(header) if header and header.isdigit() else None
+    if header and len(header) <= _COUNT_DIGITS and header.isdigit():
+        return int(header)
+    return None  # somebody else's header: no reason to trust it, nor to fail

@@ -12,7 +12,6 @@ from taximeter_processors.kafka import LogRecord, Outgoing, first_offset
 from taximeter_processors.meter import Progress
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
-from taximeter_schemas.budgets import BudgetEvent
 from taximeter_schemas.clock import Clock
 from taximeter_schemas.spend import spend_advanced_adapter
 from taximeter_schemas.topics import Topics
@@ -94,10 +93,9 @@ async def open_watch_partition(
     bootstrap: str,
     topics: Topics,
     partition: int,
-    budgets: list[BudgetEvent],
     clock: Clock,
 ) -> WatchPartition:
-    """Take a partition over: fence, read its rows back, learn the budgets."""
+    """Take a partition over: fence, read its rows back."""
     writer = f"{topics.spend.name}-{partition}"
     changelog = topics.budget_table.name
     table = PartitionTable(bootstrap, changelog, partition, writer)
@@ -109,10 +107,7 @@ async def open_watch_partition(
             if stored
             else await first_offset(bootstrap, topics.spend.name, partition)
         )
-        watch = WatchPartition(topics, partition, table, next_offset, clock)
     except BaseException:
         await table.close()
         raise
-    for event in budgets:
-        watch.book.learn(event)
-    return watch
+    return WatchPartition(topics, partition, table, next_offset, clock)

@@ -13,7 +13,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from taximeter_schemas.errors import ConfigurationError, LedgerUnavailable
+from taximeter_schemas.errors import (
+    ConfigurationError,
+    LedgerUnavailable,
+    QueryFailed,
+    QueryRefused,
+)
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.duckdb_sink import DuckDBSink
 from taximeter_sinks.quack import (
@@ -24,7 +29,6 @@ from taximeter_sinks.quack import (
     stop_serving,
 )
 from taximeter_sinks.queries import Ledger
-from taximeter_sinks.read_only import QueryFailed, QueryRefused
 from tests.unit.sinks.charge_builders import a_charge, charges_record
 from tests.unit.sinks.test_read_only import REFUSED
 

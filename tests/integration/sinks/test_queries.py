@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from taximeter_schemas.errors import QueryFailed, QueryRefused
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import Usage
 from taximeter_sinks.duckdb_sink import DuckDBSink
 from taximeter_sinks.queries import Duplicates, Ledger, PartitionCharges
-from taximeter_sinks.read_only import QueryFailed, QueryRefused
 from tests.builders import a_usage
 from tests.unit.sinks.charge_builders import a_charge, an_adjustment, charges_record
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from taximeter_sinks.read_only import QueryFailed, QueryRefused, check_read_only
+from taximeter_schemas.errors import QueryFailed, QueryRefused
+from taximeter_sinks.read_only import check_read_only
 
 ALLOWED = [
     "SELECT 1",
