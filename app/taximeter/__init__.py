@@ -1,1 +1,59 @@
-"""Taximeter: the running meter for LLM spend."""
+"""Taximeter: the running meter for LLM spend.
+
+What a service needs is importable from here. The names are looked up when they are
+first used, so that `import taximeter` costs next to nothing and never imports
+litellm, faust or duckdb.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from taximeter_producers import (
+        Emitter,
+        EmitterStats,
+        KafkaEmitter,
+        LiteLLMCallback,
+        MemoryEmitter,
+        attribute,
+        usage_recorded,
+    )
+    from taximeter_schemas.topics import Topics
+    from taximeter_schemas.usage import Usage, UsageCorrected, UsageRecorded
+
+__all__ = [
+    "Emitter",
+    "EmitterStats",
+    "KafkaEmitter",
+    "LiteLLMCallback",
+    "MemoryEmitter",
+    "Topics",
+    "Usage",
+    "UsageCorrected",
+    "UsageRecorded",
+    "attribute",
+    "usage_recorded",
+]
+
+_HOMES = {
+    "Topics": "taximeter_schemas.topics",
+    "Usage": "taximeter_schemas.usage",
+    "UsageCorrected": "taximeter_schemas.usage",
+    "UsageRecorded": "taximeter_schemas.usage",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'taximeter' has no attribute {name!r}")
+    value: object = getattr(
+        import_module(_HOMES.get(name, "taximeter_producers")), name
+    )
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,5 +1,107 @@
-"""The `taximeter` command."""
+"""The `taximeter` command: one file a command, loaded when it is called.
+
+What `taximeter --help` shows stands here, so that it needs none of them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+import click
+
+from taximeter_schemas.errors import TaximeterError
+
+__all__ = ["COMMANDS", "cli", "main"]
+
+COMMANDS: Final = {
+    "demo": "See it work: a real trace through the whole system.",
+    "up": "Run everything: broker, workers, sink and API, supervised.",
+    "emit": "Send usage events, one JSON object a line.",
+    "report": "Show spend by user, model, project, day, …",
+    "sql": "Ask the ledger in SQL, read-only.",
+    "budgets": "Apply, list and watch budgets.",
+    "alerts": "Show the alerts that were raised.",
+    "prices": "Show what a model costs.",
+    "dead-letters": "Show what could not be read, and why.",
+    "audit": "Recompute every charge and compare all books.",
+    "status": "Show every part: running, lag, last flush, URLs.",
+    "worker": "Run one worker alone.",
+    "sink": "Run the sink alone.",
+    "api": "Run the HTTP API alone.",
+    "broker": "Run the embedded Kafka alone.",
+    "bench": "Measure, and print the table of targets.",
+}
+
+_INTERRUPTED: Final = 130
+_FAILED: Final = 1
 
 
-def main() -> None:
-    """Run the command line."""
+class _Lazy(click.Group):
+    """A group that imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"taximeter.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="taximeter")
+def cli() -> None:
+    """Taximeter: the running meter for LLM spend."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a failure is one line on stderr and a non-zero exit."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        answer = cli.main(arguments, prog_name="taximeter", standalone_mode=False)
+        sys.stdout.flush()
+    except click.Abort:
+        return _INTERRUPTED
+    except click.ClickException as error:
+        return _told(_words(error), error.exit_code)
+    except TaximeterError as error:
+        return _told(str(error), _FAILED)
+    except OSError as error:
+        return _os_error(error)
+    return answer if isinstance(answer, int) else 0
+
+
+def _words(error: click.ClickException) -> str:
+    words = error.format_message().rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{words} (see '{context.command_path} --help')" if context else words
+
+
+def _os_error(error: OSError) -> int:
+    if error.errno == errno.EPIPE:
+        # The reader has what it wanted; the interpreter must not find the pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    where = f": {error.filename}" if error.filename else ""
+    return _told(f"{error.strerror or error}{where}", _FAILED)
+
+
+def _told(words: str, code: int) -> int:
+    click.echo(f"error: {' '.join(words.split())}", err=True)
+    return code

@@ -1,0 +1,157 @@
+"""Small topics, read and written from outside the workers: budgets, alerts, letters.
+
+Whoever reads here has no consumer group and leaves no trace in Kafka.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from taximeter.broker.admin import check_broker, end_offsets
+from taximeter_schemas.errors import BrokerUnavailable
+from taximeter_schemas.topics import Topic
+
+__all__ = ["TopicRecord", "follow_topic", "publish", "read_topic"]
+
+_FETCH_MS: Final = 500
+_QUIET_FETCHES: Final = 4
+_ACKNOWLEDGED_SECONDS: Final = 20.0
+
+
+class TopicRecord(NamedTuple):
+    """One record that was read."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+async def read_topic(bootstrap: str, topic: Topic) -> list[TopicRecord]:
+    """Return the committed records that a topic has now; none if it does not exist.
+
+    Raises:
+        BrokerUnavailable: no broker answers.
+    """
+    ends = (await end_offsets(bootstrap, [topic])).get(topic.name, [])
+    records: list[TopicRecord] = []
+    if not any(ends):
+        return records
+    async with _consumer(bootstrap, topic, len(ends)) as consumer:
+        quiet = 0
+        # An unfinished transaction, or the trace of a finished one, stands in the log
+        # and is never delivered: after a while without records there are no more.
+        while quiet < _QUIET_FETCHES and not await _reached(consumer, topic, ends):
+            fetched = await _fetch(consumer)
+            quiet = 0 if fetched else quiet + 1
+            records += fetched
+    return records
+
+
+async def follow_topic(
+    bootstrap: str, topic: Topic
+) -> AsyncIterator[list[TopicRecord]]:
+    """Yield the committed records of a topic, and the new ones as they come.
+
+    What comes together is yielded together. It goes on for ever, through restarts of
+    the broker.
+
+    Raises:
+        BrokerUnavailable: no broker answers at the start.
+    """
+    await check_broker(bootstrap)
+    async with _consumer(bootstrap, topic, topic.partitions) as consumer:
+        while True:
+            if fetched := await _fetch(consumer):
+                yield fetched
+
+
+async def publish(
+    bootstrap: str,
+    topic: Topic,
+    records: Sequence[tuple[bytes, bytes]],
+    partition: int = 0,
+) -> None:
+    """Write records (key, value) and return when Kafka has acknowledged all of them.
+
+    Raises:
+        BrokerUnavailable: no broker answers, or it did not take them in time.
+    """
+    if not records:
+        return
+    await check_broker(bootstrap)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, enable_idempotence=True, linger_ms=5
+    )
+    with _unavailable_means(bootstrap):
+        async with asyncio.timeout(_ACKNOWLEDGED_SECONDS):
+            await producer.start()
+            try:
+                sent = [
+                    await producer.send(topic.name, value, key=key, partition=partition)
+                    for key, value in records
+                ]
+                await asyncio.gather(*sent)
+            finally:
+                await producer.stop()
+
+
+@asynccontextmanager
+async def _consumer(
+    bootstrap: str, topic: Topic, partitions: int
+) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=16 * 1024 * 1024,
+    )
+    with _unavailable_means(bootstrap):
+        try:
+            await consumer.start()
+            places = [TopicPartition(topic.name, p) for p in range(partitions)]
+            consumer.assign(places)
+            await consumer.seek_to_beginning(*places)
+            yield consumer
+        finally:
+            await consumer.stop()
+
+
+async def _fetch(consumer: AIOKafkaConsumer) -> list[TopicRecord]:
+    batches = await consumer.getmany(timeout_ms=_FETCH_MS)
+    return [
+        TopicRecord(place.partition, record.offset, record.key, record.value)
+        for place, records in batches.items()
+        for record in records
+    ]
+
+
+async def _reached(consumer: Any, topic: Topic, ends: Sequence[int]) -> bool:  # noqa: ANN401 - untyped
+    for partition, end in enumerate(ends):
+        if await consumer.position(TopicPartition(topic.name, partition)) < end:
+            return False
+    return True
+
+
+@contextmanager
+def _unavailable_means(bootstrap: str) -> Iterator[None]:
+    """Say in one line what aiokafka would log at length."""
+    logger = logging.getLogger("aiokafka")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    except TimeoutError:
+        raise BrokerUnavailable(bootstrap, "it does not answer in time") from None
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(bootstrap, str(error)) from error
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,109 @@
+"""`taximeter api`: the HTTP API alone, as a deployment runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from taximeter.broker.admin import ensure_topics
+from taximeter.broker.ports import USUAL_API_PORT, is_free
+from taximeter.cli.options import bootstrap_option, data_option, topic_options
+from taximeter.logs import configure
+from taximeter.settings import ApiSettings, read
+from taximeter.state import DataDir, Presence
+from taximeter_schemas.errors import ConfigurationError, NotReady
+
+if TYPE_CHECKING:
+    import uvicorn
+
+__all__ = ["command"]
+
+_LOOK_SECONDS: Final = 0.05
+_STOP_SECONDS: Final = 3
+
+
+@click.command()
+@data_option
+@bootstrap_option
+@topic_options
+@click.option("--host", metavar="ADDRESS", help="[default: 127.0.0.1]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    metavar="P",
+    help="0 for any free one. Default: 8470, or any free one where that is taken.",
+)
+def command(
+    data: Path,
+    bootstrap: str | None,
+    prefix: str | None,
+    partitions: int | None,
+    host: str | None,
+    port: int | None,
+) -> None:
+    """Run the HTTP API."""
+    settings = read(
+        ApiSettings,
+        data=data,
+        bootstrap=bootstrap,
+        prefix=prefix,
+        partitions=partitions,
+        api_host=host,
+        api_port=port,
+    )
+    configure()
+    place, topics = DataDir(settings.data), settings.topics()
+    kafka = place.bootstrap(settings.bootstrap)
+    with _listening(settings) as listener:
+        asyncio.run(ensure_topics(kafka, topics))
+        import uvicorn  # noqa: PLC0415
+
+        from taximeter.api.app import create_app  # noqa: PLC0415
+
+        app = create_app(bootstrap=kafka, topics=topics, data=place)
+        config = uvicorn.Config(
+            app, log_config=None, timeout_graceful_shutdown=_STOP_SECONDS
+        )
+        with Presence(place, "api", kafka) as presence:
+            asyncio.run(_serve(uvicorn.Server(config), listener, presence))
+
+
+def _listening(settings: ApiSettings) -> socket.socket:
+    host, port = settings.api_host, settings.api_port
+    if port is None:
+        port = USUAL_API_PORT if is_free(USUAL_API_PORT, host) else 0
+    try:
+        return socket.create_server((host, port), reuse_port=False)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the API cannot listen on {host}:{port} ({error.strerror}): "
+            "give another port with --port"
+        ) from None
+
+
+async def _serve(
+    server: uvicorn.Server, listener: socket.socket, presence: Presence
+) -> None:
+    # uvicorn raises a signal once more after it has stopped for it; by then the
+    # signal has done its work.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(_LOOK_SECONDS)
+    if server.started:
+        presence.ready(api=_url(listener))
+    await serving
+    if not server.started:
+        raise NotReady("the API did not start; the reason stands above")
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - shown only
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"

@@ -1,0 +1,74 @@
+"""The options that commands share, each with its environment variable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from taximeter.cli.output import FORMATS, Format
+
+__all__ = [
+    "Format",
+    "bootstrap_option",
+    "data_option",
+    "format_option",
+    "topic_options",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def data_option(function: F) -> F:
+    """Add `--data DIR`, given as `data: Path`."""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="TAXIMETER_DATA",
+        default="~/.taximeter",
+        show_default=True,
+        metavar="DIR",
+        help="Where the broker, the ledger and the state live.",
+    )(function)
+
+
+def bootstrap_option(function: F) -> F:
+    """Add `--bootstrap HOST:PORT`, given as `bootstrap: str | None`."""
+    return click.option(
+        "--bootstrap",
+        envvar="TAXIMETER_BOOTSTRAP",
+        metavar="HOST:PORT",
+        help="Kafka's address. Default: the broker that runs in the data directory.",
+    )(function)
+
+
+def topic_options(function: F) -> F:
+    """Add `--prefix` and `--partitions`, given as `str | None` and `int | None`."""
+    prefix = click.option(
+        "--prefix",
+        envvar="TAXIMETER_PREFIX",
+        metavar="TEXT",
+        help="What the names of the topics begin with.  [default: taximeter.]",
+    )
+    partitions = click.option(
+        "--partitions",
+        type=int,
+        envvar="TAXIMETER_PARTITIONS",
+        metavar="N",
+        help="Partitions of usage, charges and spend.  [default: 4]",
+    )
+    return prefix(partitions(function))
+
+
+def format_option(function: F) -> F:
+    """Add `--format table|json|csv`, given as `output: Format`."""
+    return click.option(
+        "--format",
+        "output",
+        type=click.Choice(FORMATS),
+        default="table",
+        show_default=True,
+        help="How rows are printed.",
+    )(function)

@@ -1,0 +1,109 @@
+"""Usage events from a file, one a line, into Kafka; in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from taximeter_producers.emitter import unfit
+from taximeter_producers.kafka import KafkaEmitter
+from taximeter_schemas.clock import Clock
+from taximeter_schemas.errors import BrokerUnavailable
+from taximeter_schemas.records import MAX_EVENT_BYTES, Fault, read_record
+from taximeter_schemas.usage import UsageEvent
+
+__all__ = ["MAX_LINE_BYTES", "Emission", "emit_lines", "lines_of"]
+
+MAX_LINE_BYTES: Final = 1024 * 1024
+
+# So many events are under way before we wait until Kafka has them: enough to keep
+# it busy, few enough to fit the emitter's buffer.
+_UNDER_WAY: Final = 20_000
+_PATIENCE_SECONDS: Final = 60.0
+
+
+@dataclass
+class Emission:
+    """How many events Kafka has, and how many were not even sent."""
+
+    accepted: int = 0
+    rejected: int = 0
+
+
+def lines_of(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+    r"""Yield each line that is not blank, with its number; None for one too long.
+
+    >>> from io import BytesIO
+    >>> list(lines_of(BytesIO(b'{}\n\n' + b'x' * (MAX_LINE_BYTES + 1) + b'\n[]')))
+    [(1, b'{}'), (3, None), (4, b'[]')]
+    """
+    number = 0
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+            _skip_rest(file)
+            yield number, None
+        elif stripped := line.strip():
+            yield number, stripped
+
+
+def emit_lines(
+    file: BinaryIO,
+    emitter: KafkaEmitter,
+    clock: Clock,
+    reject: Callable[[int, str], None],
+) -> Emission:
+    """Send every valid event of a file; return when Kafka has them.
+
+    Args:
+        file: one event a line, as in `docs/events/`.
+        emitter: takes them; waited for when enough are under way.
+        clock: an event may not claim to have happened over a day after its time.
+        reject: told the line's number and why, for each event that was not sent.
+
+    Raises:
+        BrokerUnavailable: Kafka took nothing for a minute. What was sent may have
+            arrived; sending the file again is harmless, since an event counts once.
+    """
+    emission, under_way = Emission(), 0
+    for number, line in lines_of(file):
+        for reading in _read(line, clock):
+            if isinstance(reading, str):
+                emission.rejected += 1
+                reject(number, reading)
+                continue
+            emitter.emit(reading)
+            emission.accepted += 1
+            under_way += 1
+            if under_way >= _UNDER_WAY:
+                _settle(emitter)
+                under_way = 0
+    _settle(emitter)
+    return emission
+
+
+def _read(line: bytes | None, clock: Clock) -> Iterator[UsageEvent | str]:
+    """Yield each event of a line, or why it is none."""
+    if line is None:
+        yield f"too_large: a line has at most {MAX_LINE_BYTES} bytes"
+        return
+    for reading in read_record(line, clock.now()):
+        if isinstance(reading, Fault):
+            yield f"{reading.reason}: {reading.detail}"
+        elif unfit(reading):
+            yield f"too_large: an event has at most {MAX_EVENT_BYTES} bytes"
+        else:
+            yield reading
+
+
+def _settle(emitter: KafkaEmitter) -> None:
+    if not emitter.flush(_PATIENCE_SECONDS):
+        pending = emitter.stats().pending
+        reason = f"{pending} events are still on their way; send the file again"
+        raise BrokerUnavailable(emitter.bootstrap, reason)
+
+
+def _skip_rest(file: BinaryIO) -> None:
+    while (piece := file.readline(MAX_LINE_BYTES)) and not piece.endswith(b"\n"):
+        pass

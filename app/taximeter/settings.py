@@ -1,0 +1,177 @@
+"""Settings: one frozen class a part, read from `TAXIMETER_…` when the part starts.
+
+`docs/settings.md` is generated from these classes: `python -m taximeter.settings`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from taximeter_schemas.errors import ConfigurationError
+from taximeter_schemas.topics import DEFAULT_PREFIX, Topics
+
+__all__ = [
+    "ApiSettings",
+    "BrokerSettings",
+    "CommonSettings",
+    "SinkSettings",
+    "WorkerSettings",
+    "read",
+    "reference",
+]
+
+_PREFIX: Final = "TAXIMETER_"
+_MAX_PORT: Final = 65_535
+
+
+class CommonSettings(BaseSettings):
+    """What every part asks for."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True)
+
+    bootstrap: str | None = Field(
+        None,
+        description="Kafka's address, HOST:PORT[,…]. Without it: the broker that "
+        "runs in the data directory.",
+    )
+    data: Path = Field(
+        Path("~/.taximeter"),
+        description="Where the embedded broker, the ledger and the state live.",
+    )
+    prefix: str = Field(
+        DEFAULT_PREFIX,
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+        description="What the names of the topics begin with.",
+    )
+    partitions: int = Field(
+        4,
+        ge=1,
+        le=1024,
+        description="Partitions of usage, charges and spend. Changing it for topics "
+        "that hold events is a planned step.",
+    )
+
+    quack_host: str | None = Field(
+        None,
+        description="Where the ledger is served over Quack: what the sink listens on, "
+        "and what readers ask. Without it: this machine only.",
+    )
+    quack_port: int | None = Field(
+        None,
+        ge=0,
+        le=_MAX_PORT,
+        description="The port on which the ledger is served over Quack. Without it: "
+        "a free one, which the sink's state file names.",
+    )
+    quack_token: SecretStr | None = Field(
+        None,
+        description="The secret with which the ledger is read. Without it: one that "
+        "is made once and kept in the data directory.",
+    )
+
+    def topics(self) -> Topics:
+        """Return the topics of this installation."""
+        return Topics(prefix=self.prefix, partitions=self.partitions)
+
+
+class BrokerSettings(CommonSettings):
+    """What the embedded broker asks for."""
+
+    broker_port: int | None = Field(
+        None,
+        ge=1,
+        le=_MAX_PORT,
+        description="The embedded broker's port. Without it: one chosen once and "
+        "kept in the data directory.",
+    )
+
+
+class WorkerSettings(CommonSettings):
+    """What a worker asks for."""
+
+    worker_name: str = Field(
+        "worker-1",
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+        description="The worker's name, unlike that of any other worker.",
+    )
+
+
+class SinkSettings(CommonSettings):
+    """What the sink asks for."""
+
+
+class ApiSettings(CommonSettings):
+    """What the HTTP API asks for."""
+
+    api_host: str = Field(
+        "127.0.0.1", description="The address that the API listens on."
+    )
+    api_port: int | None = Field(
+        None,
+        ge=0,
+        le=_MAX_PORT,
+        description="The API's port; 0 for any free one. Without it: 8470, or any "
+        "free one where that is taken.",
+    )
+
+
+PARTS: Final = (BrokerSettings, WorkerSettings, SinkSettings, ApiSettings)
+
+S = TypeVar("S", bound=CommonSettings)
+
+
+def read(settings: type[S], **given: object) -> S:
+    """Read a part's settings; what is given (and not None) wins over the environment.
+
+    Raises:
+        ConfigurationError: one of them cannot be used; names it and says why.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    try:
+        return settings(**chosen)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = f"{_PREFIX}{first['loc'][0]}".upper()
+        raise ConfigurationError(f"{name}: {first['msg']}") from None
+
+
+def reference() -> str:
+    """Return `docs/settings.md`."""
+    parts = [_section("Every part", CommonSettings, set())]
+    common = set(CommonSettings.model_fields)
+    for part in PARTS:
+        title = part.__name__.removesuffix("Settings")
+        parts.append(_section(title, part, common))
+    return "\n".join([_HEAD, *parts])
+
+
+_HEAD: Final = """\
+# Settings
+
+Read from the environment when a part starts; an option on the command line wins.
+Generated from `app/taximeter/settings.py` by `python -m taximeter.settings`.
+"""
+
+
+def _section(title: str, part: type[CommonSettings], without: set[str]) -> str:
+    rows = [
+        f"| `{_PREFIX}{name.upper()}` | {_default(field.default)} | "
+        f"{field.description} |"
+        for name, field in part.model_fields.items()
+        if name not in without
+    ]
+    head = [f"## {title}", "", "| name | default | what |", "|---|---|---|"]
+    return "\n".join([*head, *rows, ""])
+
+
+def _default(value: object) -> str:
+    return "" if value is None else f"`{value}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -1,0 +1,106 @@
+"""How the system stands: which parts run, how far behind they are, what went wrong.
+
+It reads what the parts say about themselves and what Kafka says about them, and is
+as good with everything stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from taximeter.broker.admin import waiting
+from taximeter.state import DataDir, PartState
+from taximeter_schemas.errors import BrokerUnavailable
+from taximeter_schemas.topics import Topics
+
+__all__ = ["status"]
+
+_READ_LETTERS: Final = 10_000
+_USUAL_PARTS: Final = ("broker", "worker-1", "sink", "api")
+
+
+async def status(
+    data: DataDir, topics: Topics, bootstrap: str | None
+) -> dict[str, Any]:
+    """Return how everything stands, as `taximeter status --format json` prints it.
+
+    What cannot be known, because Kafka or a part is away, is null and never 0.
+    """
+    parts = [_part(name, data.state(name)) for name in _names(data)]
+    kafka = _kafka(data, bootstrap)
+    known = await _known_to_kafka(kafka, topics, parts) if kafka else None
+    return {
+        "data": str(data.path),
+        "kafka": kafka,
+        "kafka_answers": known is not None,
+        "parts": parts,
+        **(known or {"lag": {"usage": None, "charges": None}, "dead_letters": None}),
+        "urls": {k: v for part in parts if part["running"] for k, v in _urls(part)},
+    }
+
+
+async def _known_to_kafka(
+    kafka: str, topics: Topics, parts: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Return lag and dead letters, or None if Kafka does not answer."""
+    letters = topics.dead_letters
+    try:
+        usage = await waiting(kafka, topics.usage, _reached(parts, "worker-"))
+        charges = await waiting(kafka, topics.charges, _reached(parts, "sink"))
+        dead_letters = await waiting(kafka, letters, {0: 0}, _READ_LETTERS)
+    except BrokerUnavailable:
+        return None
+    return {
+        "lag": {"usage": _by_name(usage), "charges": _by_name(charges)},
+        "dead_letters": sum(count or 0 for count in dead_letters.values()),
+    }
+
+
+def _by_name(counts: Mapping[int, int | None]) -> dict[str, int | None]:
+    return {str(partition): count for partition, count in counts.items()}
+
+
+def _names(data: DataDir) -> list[str]:
+    known = [state.name for state in data.states()]
+    workers = sorted({n for n in known if n.startswith("worker-")} | {"worker-1"})
+    others = sorted(set(known) - set(workers) - set(_USUAL_PARTS))
+    return ["broker", *workers, "sink", "api", *others]
+
+
+def _part(name: str, state: PartState | None) -> dict[str, Any]:
+    running = state is not None and state.running
+    known = state.model_dump() if state and running else {}
+    facts: dict[str, Any] = known.get("facts", {})
+    return {
+        "name": name,
+        "running": running,
+        "pid": known.get("pid"),
+        "version": known.get("version"),
+        "started_at": known.get("started_at"),
+        "last_flush_at": facts.get("last_flush_at"),
+        "urls": known.get("urls", {}),
+        "facts": facts,
+    }
+
+
+def _urls(part: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return list(part["urls"].items())
+
+
+def _kafka(data: DataDir, bootstrap: str | None) -> str | None:
+    try:
+        return data.bootstrap(bootstrap)
+    except BrokerUnavailable:
+        return None
+
+
+def _reached(parts: Sequence[Mapping[str, Any]], prefix: str) -> dict[int, int]:
+    """Return how far the parts of a kind say they are, by partition."""
+    reached: dict[int, int] = {}
+    for part in parts:
+        if part["running"] and part["name"].startswith(prefix):
+            for partition, offset in part["facts"].get("progress", {}).items():
+                at = int(partition)
+                reached[at] = max(offset, reached.get(at, 0))
+    return reached

@@ -1,0 +1,39 @@
+"""Settings are read when a part starts, and say what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from taximeter.settings import ApiSettings, CommonSettings, read, reference
+from taximeter_schemas.errors import ConfigurationError
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable sets what no option gives."""
+    monkeypatch.setenv("TAXIMETER_PARTITIONS", "8")
+    monkeypatch.setenv("TAXIMETER_PREFIX", "other.")
+    topics = read(CommonSettings).topics()
+    assert (topics.usage.name, topics.usage.partitions) == ("other.usage", 8)
+
+
+def test_an_option_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is given beats the environment; None is not given."""
+    monkeypatch.setenv("TAXIMETER_API_PORT", "1234")
+    assert read(ApiSettings, api_port=None).api_port == 1234
+    assert read(ApiSettings, api_port=99).api_port == 99
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unusable value is an error that names the variable."""
+    monkeypatch.setenv("TAXIMETER_PARTITIONS", "many")
+    with pytest.raises(ConfigurationError, match=r"^TAXIMETER_PARTITIONS: .*integer"):
+        read(CommonSettings)
+
+
+def test_the_documentation_is_current() -> None:
+    """docs/settings.md is what the classes say."""
+    assert (ROOT / "docs" / "settings.md").read_text() == reference()
