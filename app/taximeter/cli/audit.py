@@ -1,0 +1,121 @@
+"""`taximeter audit`: is everything charged once, and every sum the same?"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from taximeter.audit import AuditResult, audit
+from taximeter.cli.options import (
+    Format,
+    bootstrap_option,
+    data_option,
+    format_option,
+    topic_options,
+)
+from taximeter.cli.output import write_object, write_rows
+from taximeter.logs import say
+from taximeter.reach import kafka, open_ledger
+from taximeter.settings import CommonSettings, read
+from taximeter.state import DataDir
+from taximeter_schemas.money import usd_from_pico
+
+__all__ = ["as_facts", "command"]
+
+
+@click.command()
+@data_option
+@bootstrap_option
+@topic_options
+@format_option
+def command(
+    data: Path,
+    bootstrap: str | None,
+    prefix: str | None,
+    partitions: int | None,
+    output: Format,
+) -> int:
+    """Recompute every charge from the usage topic and compare all books.
+
+    Usage, charges, spend tables and ledger must agree to the last digit; exit 1 if
+    they do not.
+    """
+    settings = read(
+        CommonSettings,
+        data=data,
+        bootstrap=bootstrap,
+        prefix=prefix,
+        partitions=partitions,
+    )
+    place = DataDir(settings.data)
+    with kafka(place, settings.bootstrap, say) as address:
+        result = asyncio.run(
+            audit(address, settings.topics(), lambda: open_ledger(place), say)
+        )
+    _show(result, output)
+    return 0 if result.ok else 1
+
+
+def as_facts(result: AuditResult) -> dict[str, object]:
+    """Return an audit as `--format json` prints it."""
+    return {
+        "ok": result.ok,
+        "difference_usd": result.difference_usd,
+        "cost_usd": result.cost_usd,
+        "charges": result.total("charges"),
+        "events": result.total("events"),
+        "duplicates": result.total("duplicates"),
+        "dead_letters": result.total("dead_letters"),
+        "forwarded": result.total("forwarded"),
+        "unpriced": result.total("unpriced"),
+        "unprocessed": result.total("unprocessed"),
+        "other_price_version": result.total("other_version"),
+        "duplicates_in_ledger": result.duplicates_in_ledger,
+        "findings": [
+            f"partition {finding.partition}: {finding.what}"
+            for finding in result.findings
+        ],
+    }
+
+
+def _show(result: AuditResult, output: Format) -> None:
+    if output == "json":
+        write_object(as_facts(result))
+        return
+    write_rows(_rows(result), output)
+    if output == "table":
+        click.echo(_verdict(result))
+    for finding in result.findings:
+        say(f"partition {finding.partition}: {finding.what}")
+    if result.duplicates_in_ledger:
+        say(f"the ledger has {result.duplicates_in_ledger} rows twice")
+
+
+def _rows(result: AuditResult) -> list[dict[str, object]]:
+    return [
+        {
+            "partition": part.partition,
+            "events": part.events,
+            "duplicates": part.duplicates,
+            "dead letters": part.dead_letters,
+            "recomputed USD": usd_from_pico(part.recomputed_pico),
+            "charges USD": usd_from_pico(part.charges_pico),
+            "spend table USD": usd_from_pico(part.table_pico),
+            "ledger USD": usd_from_pico(part.ledger_pico),
+            "difference USD": usd_from_pico(part.difference_pico),
+        }
+        for part in result.partitions
+    ]
+
+
+def _verdict(result: AuditResult) -> str:
+    difference = format(result.difference_usd, "f")
+    said = f"audit: difference {difference} USD over {result.total('charges')} charges"
+    unprocessed = result.total("unprocessed")
+    if unprocessed:
+        said += (
+            f"; {unprocessed} usage records are not priced yet: is a worker running?"
+        )
+    return said
