@@ -207,7 +207,9 @@ def _declare_agent(
     async def stop(*_: object, **__: object) -> None:
         await partitions.close()
 
-    source = app.topic(topic, key_type=bytes, value_type=bytes)
+    # Raw: a value that is not JSON is ours to keep as a dead letter, and parsing it
+    # twice cost a twelfth of the time.
+    source = app.topic(topic, key_serializer="raw", value_serializer="raw")
     app.agent(source, name=name)(agent)
     app.task(flushing)
     app.on_partitions_assigned.connect(assigned, weak=False)

@@ -1,8 +1,8 @@
 """Partial sums of one source partition: who spent how much in which window.
 
 Pure. A row is absolute and says which usage record is the last one in it. Rows are
-kept encoded, as they stand in the changelog; the ones that a flush interval touches
-are decoded once, at first touch.
+kept encoded, as they stand in the changelog; the ones that are being added to are
+decoded at first touch.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from taximeter_schemas.usage import UsageEvent
 __all__ = ["PROGRESS_KEY", "PartialSums", "decode_row", "row_key"]
 
 PROGRESS_KEY: Final = b"progress"
+
+# Rows kept decoded between flushes: the windows of now, of everybody.
+_MAX_WARM: Final = 50_000
 
 
 class _Sum:
@@ -50,6 +53,7 @@ class PartialSums:
     def __init__(self, stored: Mapping[bytes, bytes]) -> None:
         self._stored = stored
         self._touched: dict[_Key, _Sum] = {}
+        self._warm: dict[_Key, _Sum] = {}
 
     def __len__(self) -> int:
         return len(self._touched)
@@ -68,7 +72,7 @@ class PartialSums:
         for key in keys:
             row = touched.get(key)
             if row is None:
-                row = touched[key] = _Sum(self._stored.get(row_key(*key)))
+                row = touched[key] = self._warm.get(key) or self._load(key)
             if cost is None:
                 row.unpriced_calls += calls
             else:
@@ -94,8 +98,14 @@ class PartialSums:
             yield row_key(*key), encoded, PartialRow(*key, partial)
 
     def clear(self) -> None:
-        """Forget what changed: it is stored, or it is not ours any more."""
+        """Forget what changed: it is stored."""
+        if len(self._warm) > _MAX_WARM:
+            self._warm.clear()
+        self._warm.update(self._touched)
         self._touched.clear()
+
+    def _load(self, key: _Key) -> _Sum:
+        return _Sum(self._stored.get(row_key(*key)))
 
 
 def row_key(kind: SubjectKind, name: str, window: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from taximeter_processors.charging import Pricer
 from taximeter_processors.kafka import (
@@ -17,7 +18,7 @@ from taximeter_processors.kafka import (
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
-from taximeter_schemas.budgets import Subject
+from taximeter_schemas.budgets import Subject, SubjectKind
 from taximeter_schemas.partitioning import partition_of
 from taximeter_schemas.records import (
     PACKED_HEADER,
@@ -112,8 +113,7 @@ class PricingPartition:
     def _spend(self, rows: list[PartialRow]) -> Iterator[Outgoing]:
         by_owner: dict[int, list[PartialRow]] = {}
         for row in rows:
-            key = subject_key(Subject(row.kind, row.id))
-            owner = partition_of(key, self._topics.partitions)
+            owner = _owner(row.kind, row.id, self._topics.partitions)
             by_owner.setdefault(owner, []).append(row)
         for owner, owned in by_owner.items():
             for start in range(0, len(owned), _ROWS_PER_RECORD):
@@ -126,6 +126,11 @@ class PricingPartition:
         value = event.model_dump_json().encode()
         key = str(self._partition).encode()
         return Outgoing(self._topics.spend.name, owner, key, value)
+
+
+@lru_cache(maxsize=131_072)
+def _owner(kind: SubjectKind, name: str, partitions: int) -> int:
+    return partition_of(subject_key(Subject(kind, name)), partitions)
 
 
 async def open_pricing_partition(
