@@ -1,7 +1,6 @@
-"""How a command reaches what it needs: Kafka, and the ledger.
+"""How a command reaches Kafka, also with everything stopped.
 
-Both are as easy to reach with everything stopped: the embedded broker is started
-for as long as the command takes, and the ledger file is opened directly.
+The embedded broker is started for as long as the command takes.
 """
 
 from __future__ import annotations
@@ -11,13 +10,10 @@ from contextlib import contextmanager
 
 from taximeter.broker.embedded import prepare
 from taximeter.broker.ladder import running
-from taximeter.settings import CommonSettings, read
 from taximeter.state import DataDir
 from taximeter_schemas.errors import BrokerUnavailable
-from taximeter_sinks.quack import ServedLedger
-from taximeter_sinks.queries import Ledger
 
-__all__ = ["kafka", "open_ledger", "token_of"]
+__all__ = ["kafka"]
 
 
 @contextmanager
@@ -50,33 +46,3 @@ def _known(place: DataDir, given: str | None) -> str | None:
         if not (place.broker / "logs").exists():
             raise
         return None
-
-
-def open_ledger(place: DataDir, settings: CommonSettings | None = None) -> Ledger:
-    """Open the ledger for reading: as a sink serves it, or from the file.
-
-    Args:
-        place: the data directory, whose sink is asked if one runs.
-        settings: may name a sink elsewhere, with `quack_host` and `quack_port`.
-    """
-    served = _served(place, settings or read(CommonSettings, data=place.path))
-    return Ledger.open(place.ledger, served)
-
-
-def token_of(settings: CommonSettings, place: DataDir) -> str:
-    """Return the secret with which the ledger is read."""
-    if settings.quack_token is not None:
-        return settings.quack_token.get_secret_value()
-    return place.quack_token()
-
-
-def _served(place: DataDir, settings: CommonSettings) -> ServedLedger | None:
-    state = place.state("sink")
-    if state is not None and state.running and "quack" in state.urls:
-        address = state.urls["quack"].removeprefix("quack:")
-        host, _, port = address.rpartition(":")
-        return ServedLedger(host, int(port), token_of(settings, place))
-    if settings.quack_host and settings.quack_port:
-        token = token_of(settings, place)
-        return ServedLedger(settings.quack_host, settings.quack_port, token)
-    return None

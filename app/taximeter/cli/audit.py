@@ -3,56 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import click
 
 from taximeter.audit import AuditResult, audit
-from taximeter.cli.options import (
-    Format,
-    bootstrap_option,
-    data_option,
-    format_option,
-    topic_options,
-)
+from taximeter.cli.options import Format, format_option
 from taximeter.cli.output import write_object, write_rows
+from taximeter.cli.where import Where, where_options
 from taximeter.logs import say
-from taximeter.reach import kafka, open_ledger
-from taximeter.settings import CommonSettings, read
-from taximeter.state import DataDir
+from taximeter.reach import kafka
+from taximeter.reading import open_ledger
 from taximeter_schemas.money import usd_from_pico
 
 __all__ = ["as_facts", "command"]
 
 
 @click.command()
-@data_option
-@bootstrap_option
-@topic_options
+@where_options
 @format_option
-def command(
-    data: Path,
-    bootstrap: str | None,
-    prefix: str | None,
-    partitions: int | None,
-    output: Format,
-) -> int:
+def command(where: Where, output: Format) -> int:
     """Recompute every charge from the usage topic and compare all books.
 
     Usage, charges, spend tables and ledger must agree to the last digit; exit 1 if
     they do not.
     """
-    settings = read(
-        CommonSettings,
-        data=data,
-        bootstrap=bootstrap,
-        prefix=prefix,
-        partitions=partitions,
-    )
-    place = DataDir(settings.data)
-    with kafka(place, settings.bootstrap, say) as address:
+    with kafka(where.data, where.given, say) as address:
         result = asyncio.run(
-            audit(address, settings.topics(), lambda: open_ledger(place), say)
+            audit(address, where.topics, lambda: open_ledger(where.data), say)
         )
     _show(result, output)
     return 0 if result.ok else 1

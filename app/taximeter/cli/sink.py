@@ -11,7 +11,7 @@ import click
 from taximeter.broker.admin import ensure_topics
 from taximeter.cli.options import bootstrap_option, data_option, topic_options
 from taximeter.logs import configure
-from taximeter.reach import token_of
+from taximeter.reading import quack_token
 from taximeter.settings import SinkSettings, read
 from taximeter.state import DataDir, Presence
 from taximeter_schemas.clock import Clock, SystemClock
@@ -54,7 +54,7 @@ def command(
         bootstrap=kafka,
         topics=topics,
         ledger=place.ledger,
-        quack_token=token_of(settings, place),
+        quack_token=quack_token(settings, place),
         quack_host=settings.quack_host or "localhost",
         quack_port=settings.quack_port or 0,
     )

@@ -4,49 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
-from taximeter.cli.options import (
-    Format,
-    bootstrap_option,
-    data_option,
-    format_option,
-    topic_options,
-)
+from taximeter.cli.options import Format, format_option
 from taximeter.cli.output import write_object, write_rows
+from taximeter.cli.where import Where, where_options
 from taximeter.logs import say
-from taximeter.settings import CommonSettings, read
-from taximeter.state import DataDir
 from taximeter.status import status
 
 __all__ = ["command"]
 
 
 @click.command()
-@data_option
-@bootstrap_option
-@topic_options
+@where_options
 @format_option
-def command(
-    data: Path,
-    bootstrap: str | None,
-    prefix: str | None,
-    partitions: int | None,
-    output: Format,
-) -> None:
+def command(where: Where, output: Format) -> None:
     """Show every part: running or not, how far behind, last flush, dead letters."""
-    settings = read(
-        CommonSettings,
-        data=data,
-        bootstrap=bootstrap,
-        prefix=prefix,
-        partitions=partitions,
-    )
-    place = DataDir(settings.data)
-    known = asyncio.run(status(place, settings.topics(), settings.bootstrap))
+    known = asyncio.run(status(where.data, where.topics, where.given))
     if output == "json":
         write_object(known)
         return

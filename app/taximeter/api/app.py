@@ -1,0 +1,83 @@
+"""The HTTP API, put together: a router a noun."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from taximeter.api import budgets, events, health, spend
+from taximeter.api.faults import explain_faults
+from taximeter.api.openapi import describe_events
+from taximeter.api.services import LedgerDesk, Services
+from taximeter.state import DataDir
+from taximeter_producers.kafka import KafkaEmitter
+from taximeter_schemas.clock import Clock, SystemClock
+from taximeter_schemas.topics import Topics
+
+__all__ = ["create_app"]
+
+# A request holds all the events that it brings, so waiting for more gains little.
+_LINGER_MS: Final = 5
+_ACKNOWLEDGED_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 10.0
+
+
+def create_app(
+    *,
+    bootstrap: str,
+    topics: Topics,
+    data: DataDir,
+    clock: Clock | None = None,
+    acknowledged_seconds: float = _ACKNOWLEDGED_SECONDS,
+    max_pending: int = 100_000,
+) -> FastAPI:
+    """Return the application; it connects to Kafka while it runs.
+
+    Args:
+        bootstrap: Kafka's address.
+        topics: the installation's topics.
+        data: where the ledger, and what the sink says about itself, is found.
+        clock: tells the moment against which events are judged to be ahead of time.
+        acknowledged_seconds: how long a request waits for Kafka's acknowledgement.
+        max_pending: events accepted and not yet acknowledged, in all requests.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        emitter = KafkaEmitter(
+            bootstrap,
+            topics,
+            linger_ms=_LINGER_MS,
+            max_pending=max_pending,
+            client_id="taximeter-api",
+            flush_on_sigterm=False,
+        )
+        desk = LedgerDesk(data)
+        app.state.services = Services(
+            bootstrap, emitter, desk, clock or SystemClock(), acknowledged_seconds
+        )
+        try:
+            yield
+        finally:
+            await emitter.aclose(_CLOSE_SECONDS)
+            desk.close()
+
+    app = FastAPI(lifespan=lifespan, **_described())
+    for module in (events, spend, budgets, health):
+        app.include_router(module.router)
+    explain_faults(app)
+    describe_events(app)
+    return app
+
+
+def _described() -> dict[str, Any]:
+    return {
+        "title": "Taximeter",
+        "version": version("taximeter"),
+        "summary": "The running meter for LLM spend.",
+        "description": "Amounts are strings: a JSON number would not keep them exact.",
+    }

@@ -1,0 +1,64 @@
+"""`GET /v1/budgets/status`: how the budgets stand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
+
+from taximeter.api.faults import Fault
+from taximeter.api.services import services
+from taximeter.api.spend import Money
+from taximeter.budget_standing import budget_standing
+from taximeter_schemas.budgets import BudgetState, Period, SubjectKind
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["budgets"])
+
+_MOST: Final = 10_000
+_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    422: {"model": Fault, "description": "The question is wrong."},
+    503: {"model": Fault, "description": "The ledger cannot be read just now."},
+}
+
+
+class Standing(BaseModel):
+    """How one subject stands in one period of a budget."""
+
+    budget_id: str
+    subject_kind: SubjectKind
+    subject_id: str
+    period: Period
+    period_start: datetime | None
+    period_end: datetime | None
+    limit_usd: Money
+    spent_usd: Money
+    remaining_usd: Money
+    state: BudgetState
+    calls: int
+    unpriced_calls: int
+
+
+class Standings(BaseModel):
+    """The fullest budgets first."""
+
+    budgets: list[Standing]
+
+
+@router.get("/v1/budgets/status", responses=_ANSWERS, summary="How budgets stand")
+async def get_budgets_status(
+    request: Request,
+    *,
+    past: Annotated[bool, Query(alias="all", description="Past periods too.")] = False,
+    limit: Annotated[int, Query(ge=1, le=_MOST)] = 1000,
+) -> Standings:
+    """Return how each subject stands in the current period of each budget."""
+    at = services(request)
+    now = at.clock.now()
+    rows = await at.desk.ask(
+        lambda ledger: budget_standing(ledger, now, past=past, limit=limit)
+    )
+    return Standings(budgets=[Standing.model_validate(row) for row in rows])

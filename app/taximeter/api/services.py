@@ -1,0 +1,88 @@
+"""What the routers work with, made once when the API starts."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
+
+from fastapi import Request
+
+from taximeter.reading import open_ledger
+from taximeter.state import DataDir
+from taximeter_producers.kafka import KafkaEmitter
+from taximeter_schemas.clock import Clock
+from taximeter_schemas.errors import LedgerUnavailable
+from taximeter_sinks.queries import Ledger
+
+__all__ = ["LedgerDesk", "Services", "services"]
+
+T = TypeVar("T")
+
+_PATIENCE_SECONDS: Final = 1.0
+
+
+class LedgerDesk:
+    """Answers questions to the ledger off the event loop, and keeps it open between.
+
+    A ledger that went away is opened anew: the sink may have been started or stopped
+    since the last question.
+    """
+
+    def __init__(self, data: DataDir) -> None:
+        self._data = data
+        self._ledger: Ledger | None = None
+        self._lock = threading.Lock()
+
+    async def ask(self, question: Callable[[Ledger], T]) -> T:
+        """Return the answer to a question.
+
+        Raises:
+            LedgerError: the ledger cannot be read, or the question was wrong.
+        """
+        return await asyncio.to_thread(self._answer, question)
+
+    def close(self) -> None:
+        """Let go of the ledger."""
+        with self._lock:
+            ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            ledger.close()
+
+    def _answer(self, question: Callable[[Ledger], T]) -> T:
+        ledger = self._opened()
+        try:
+            return question(ledger)
+        except LedgerUnavailable:
+            self._forget(ledger)
+            return question(self._opened())
+
+    def _opened(self) -> Ledger:
+        with self._lock:
+            if self._ledger is None:
+                self._ledger = open_ledger(self._data, _PATIENCE_SECONDS)
+            return self._ledger
+
+    def _forget(self, ledger: Ledger) -> None:
+        # Not closed: another thread may be in the middle of a question to it.
+        with self._lock:
+            if self._ledger is ledger:
+                self._ledger = None
+
+
+@dataclass(frozen=True)
+class Services:
+    """One API process's ways to Kafka, to the ledger and to the time."""
+
+    bootstrap: str
+    emitter: KafkaEmitter
+    desk: LedgerDesk
+    clock: Clock
+    acknowledged_seconds: float
+
+
+def services(request: Request) -> Services:
+    """Return the services of the application that was asked."""
+    return cast("Services", request.app.state.services)

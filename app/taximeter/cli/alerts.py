@@ -1,0 +1,68 @@
+"""`taximeter alerts`: what was raised, and what is raised now."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+import click
+
+from taximeter.alert_feed import alert_in_words, follow_alerts, raised_alerts
+from taximeter.broker.admin import ensure_topics
+from taximeter.cli.options import Format, format_option
+from taximeter.cli.where import Where, where_options
+from taximeter.logs import say
+from taximeter_schemas.alerts import BudgetThresholdCrossed
+
+__all__ = ["command"]
+
+_COLUMNS: Final = tuple(
+    name
+    for name in BudgetThresholdCrossed.model_fields
+    if name not in ("event_type", "schema_version")
+)
+
+
+@click.command()
+@where_options
+@format_option
+@click.option("--follow", is_flag=True, help="Go on with each new one, until Ctrl-C.")
+def command(where: Where, output: Format, *, follow: bool) -> None:
+    """Show the alerts that were raised, each once: a line or a JSON object a line."""
+    if output == "csv":
+        click.echo(_csv(_COLUMNS))
+    if follow:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(_follow(where, output))
+        return
+    alerts = asyncio.run(raised_alerts(where.kafka(), where.topics))
+    for alert in alerts:
+        click.echo(_line(alert, output))
+    if not alerts:
+        say("no alert has been raised")
+
+
+async def _follow(where: Where, output: Format) -> None:
+    kafka = where.kafka()
+    await ensure_topics(kafka, where.topics)
+    async for alert in follow_alerts(kafka, where.topics):
+        click.echo(_line(alert, output))
+
+
+def _line(alert: BudgetThresholdCrossed, output: Format) -> str:
+    if output == "json":
+        return alert.model_dump_json()
+    if output == "table":
+        return alert_in_words(alert)
+    fields = alert.model_dump(mode="json")
+    return _csv([fields[name] for name in _COLUMNS])
+
+
+def _csv(cells: Sequence[object]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(cells)
+    return out.getvalue()

@@ -1,0 +1,99 @@
+"""`taximeter prices`: what a model costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Final
+
+import click
+
+from taximeter.cli.options import Format, format_option
+from taximeter.cli.output import write_object, write_rows
+from taximeter.logs import say
+from taximeter.price_lookup import ModelPrices, Price, PriceList
+
+__all__ = ["command"]
+
+_MILLION: Final = 1_000_000
+
+
+@click.group()
+def command() -> None:
+    """Show what a model costs."""
+
+
+@command.command("show")
+@click.argument("model")
+@click.option("--provider", help="Where several sell a model of that name.")
+@click.option("--service-tier", default="standard", show_default=True, metavar="TIER")
+@format_option
+def show(model: str, provider: str | None, service_tier: str, output: Format) -> None:
+    """Show the prices that a call of MODEL is charged with, and where they are from.
+
+    For people tokens are priced by the million; as JSON and CSV each price is exact,
+    for one unit.
+    """
+    found = PriceList.installed().show(model, provider, service_tier)
+    if output == "json":
+        write_object(_as_object(found))
+        return
+    if output == "csv":
+        write_rows([vars(price) for price in found.prices], output)
+        return
+    rows = [_for_people(price) for price in _telling(found.prices)]
+    write_rows(rows, output, title=f"{found.model} at {found.provider}")
+    say("tokens of other kinds are priced like text")
+    say(found.resolved)
+    if found.also_at:
+        say(f"also sold by {', '.join(found.also_at)}: give --provider")
+
+
+def _as_object(found: ModelPrices) -> dict[str, object]:
+    prices = [vars(price) | {"usd_per_unit": _exact(price)} for price in found.prices]
+    return {
+        "model": found.model,
+        "provider": found.provider,
+        "service_tier": found.service_tier,
+        "price_match": found.price_match,
+        "price_version": found.price_version,
+        "resolved": found.resolved,
+        "also_at": found.also_at,
+        "prices": prices,
+    }
+
+
+def _telling(prices: Iterable[Price]) -> Iterator[Price]:
+    """Yield the prices that are not those of text, and text's own."""
+    of_text: dict[str, Decimal] = {}
+    for price in prices:
+        if price.unit in ("text_input_tokens", "text_output_tokens"):
+            of_text[price.side] = price.usd_per_unit
+        elif price.usd_per_unit == of_text.get(price.side):
+            continue
+        yield price
+
+
+def _exact(price: Price) -> str:
+    return f"{price.usd_per_unit:f}"
+
+
+def _for_people(price: Price) -> dict[str, object]:
+    by_million = price.unit.endswith("_tokens")
+    usd = (price.usd_per_unit * (_MILLION if by_million else 1)).normalize()
+    return {
+        "unit": f"1M {price.unit}" if by_million else price.unit,
+        "side": price.side,
+        "above input tokens": price.above_input_tokens or None,
+        "USD": _at_least_cents(usd),
+    }
+
+
+def _at_least_cents(usd: Decimal) -> Decimal:
+    """Return an amount with two places or, where that is not all of it, as it is.
+
+    >>> _at_least_cents(Decimal("2.5")), _at_least_cents(Decimal("0.125"))
+    (Decimal('2.50'), Decimal('0.125'))
+    """
+    cents = round(usd, 2)
+    return cents if cents == usd else usd

@@ -1,0 +1,104 @@
+"""What a spend report says, as rows: for the command, the demo and the API alike.
+
+A row whose calls are all unpriced has the cost None, never 0; one without any calls
+did cost nothing, and that is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Final
+
+from taximeter.moments import parse_moment, time_zone
+from taximeter_schemas.errors import ConfigurationError
+from taximeter_sinks.queries import Ledger, SpendRow
+from taximeter_sinks.spend import DIMENSIONS, SUMS
+
+__all__ = [
+    "DIMENSIONS",
+    "OVERVIEW",
+    "SUMS",
+    "Stretch",
+    "parse_dimensions",
+    "spend_rows",
+    "total_row",
+]
+
+Row = dict[str, object]
+
+OVERVIEW: Final = (
+    ("model", "By model", 20),
+    ("user", "Top users", 10),
+    ("project", "By project", 10),
+    ("day", "By day", 31),
+)
+"""The sections of a report that was not asked for anything in particular."""
+
+_NOTHING: Final = Decimal("0.000000000000")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """The half-open stretch `[start, end)` of event time that a report is about."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    zone: str = "UTC"
+
+    @classmethod
+    def parse(cls, start: str | None, end: str | None, zone: str) -> Stretch:
+        """Return the stretch that people's words mean.
+
+        Raises:
+            ConfigurationError: one of them is no moment or no time zone.
+        """
+        time_zone(zone)
+        return cls(
+            None if start is None else parse_moment(start, zone),
+            None if end is None else parse_moment(end, zone),
+            zone,
+        )
+
+
+def parse_dimensions(text: str) -> tuple[str, ...]:
+    """Return the dimensions of a list with commas; none for an empty one.
+
+    Raises:
+        ConfigurationError: one is unknown or stands there twice.
+
+    >>> parse_dimensions("user, day")
+    ('user', 'day')
+    """
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in DIMENSIONS:
+            known = ", ".join(DIMENSIONS)
+            raise ConfigurationError(
+                f"cannot report by {name[:80]!r}: choose from {known}"
+            )
+    if len(set(names)) < len(names):
+        raise ConfigurationError(f"each dimension can stand once in {text[:80]!r}")
+    return names
+
+
+def spend_rows(
+    ledger: Ledger, by: Sequence[str], stretch: Stretch, limit: int | None = None
+) -> list[Row]:
+    """Return spend by these dimensions, with names for what stands in a row."""
+    found = ledger.spend(by, stretch.start, stretch.end, stretch.zone, limit)
+    return [_row(by, line) for line in found]
+
+
+def total_row(ledger: Ledger, stretch: Stretch) -> Row:
+    """Return the spend of everything."""
+    return _row((), ledger.totals(stretch.start, stretch.end))
+
+
+def _row(by: Sequence[str], line: SpendRow) -> Row:
+    sums: Row = {name: getattr(line, name) for name in SUMS}
+    if line.cost_usd is None and not line.unpriced_calls:
+        sums["cost_usd"] = _NOTHING
+    return dict(zip(by, line.keys, strict=True)) | sums
