@@ -25,6 +25,7 @@ from taximeter_schemas.topics import Topic, Topics
 __all__ = [
     "check_broker",
     "committed_offsets",
+    "drop_topics",
     "end_offsets",
     "ensure_topics",
     "wait_for_broker",
@@ -81,6 +82,14 @@ async def ensure_topics(bootstrap: str, topics: Topics) -> None:
             await _create(admin, missing)
             await _wait_until_known(admin, missing)
         await _configure(admin, [t for t in topics.all if t.name in existing])
+
+
+async def drop_topics(bootstrap: str, prefix: str) -> None:
+    """Delete every topic whose name begins so, and what is in it."""
+    async with _admin(bootstrap) as admin:
+        names = [name for name in await admin.list_topics() if name.startswith(prefix)]
+        if names:
+            await admin.delete_topics(names)
 
 
 async def end_offsets(bootstrap: str, topics: Iterable[Topic]) -> dict[str, list[int]]:
