@@ -165,7 +165,7 @@ class PartitionMeter:
         """Apply the next record: each good event once, each fault as a dead letter."""
         self._seen.advance(record.offset, record.recorded_at)
         readings = read_record(record.value, record.recorded_at)
-        parts = self._own_parts(record, len(readings))
+        parts = _own_parts(record, readings)
         writer = ChargeWriter(self._partition, record.offset, record.recorded_at)
         charges: list[bytes] = []
         for position, reading in enumerate(readings):
@@ -219,15 +219,21 @@ class PartitionMeter:
         self._pending.dead_letters.append(letter)
         self.counts.dead_letters += 1
 
-    def _own_parts(self, record: UsageRecord, events: int) -> Sequence[bytes] | None:
-        # What our own emitter encoded goes into the charge as it stands.
-        if record.placed_for is None or record.value is None:
-            return None
-        return encoded_parts(record.value, events)
-
     def _done(self, offset: int, charges: list[bytes], events: int) -> None:
         if charges:
             key = f"{self._partition}:{offset}".encode()
             self._pending.charges.append((key, packed(charges)))
         self._next_offset = offset + 1
         self._unflushed += events
+
+
+def _own_parts(
+    record: UsageRecord, readings: Sequence[UsageEvent | Fault]
+) -> Sequence[bytes] | None:
+    # What our own emitter encoded goes into the charge as it stands. It sends no
+    # faults, and where one stands the bytes may be cut in the wrong places.
+    if record.placed_for is None or record.value is None:
+        return None
+    if any(isinstance(reading, Fault) for reading in readings):
+        return None
+    return encoded_parts(record.value, len(readings))

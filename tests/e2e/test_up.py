@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -18,54 +16,8 @@ import pytest
 from taximeter.state import DataDir
 from taximeter_schemas.records import encode_event
 from tests.builders import a_usage
+from tests.running_system import Running, taximeter
 from tests.waiting import eventually
-
-TAXIMETER = (sys.executable, "-m", "taximeter.cli")
-
-
-def _environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if not k.startswith("TAXIMETER_")}
-
-
-def _taximeter(
-    *arguments: str, text: str = "", timeout: float = 60
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*TAXIMETER, *arguments],
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout,
-        env=_environment(),
-    )
-
-
-class Running:
-    """One `taximeter up` and what it said."""
-
-    def __init__(self, data: Path, *arguments: str) -> None:
-        self.data = DataDir(data)
-        self.process = subprocess.Popen(
-            [*TAXIMETER, "up", "--data", str(data), "--port", "0", *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=_environment(),
-        )
-        assert self.process.stdout is not None
-        self.line = self.process.stdout.readline()
-        self.urls = dict(word.split("=", 1) for word in self.line.split()[1:])
-
-    def pid(self, part: str) -> int | None:
-        """Return a part's process id if it runs."""
-        state = self.data.state(part)
-        return state.pid if state is not None and state.running else None
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
-        """Stop it; return its exit code and what else it had printed."""
-        self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=30)
-        return self.process.returncode, rest
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +43,7 @@ def test_one_line_says_where_everything_is(up: Running) -> None:
 
 def test_status_shows_every_part(up: Running) -> None:
     """Every part runs, with its own process id, and Kafka answers."""
-    done = _taximeter("status", "--data", str(up.data.path), "--format", "json")
+    done = taximeter("status", "--data", str(up.data.path), "--format", "json")
     status = json.loads(done.stdout)
     parts = {part["name"]: part for part in status["parts"]}
     assert list(parts) == ["broker", "worker-1", "sink", "api"]
@@ -103,7 +55,7 @@ def test_status_shows_every_part(up: Running) -> None:
 
 def test_a_second_one_refuses(up: Running) -> None:
     """Two instances never share a data directory; the second says who has it."""
-    done = _taximeter("up", "--data", str(up.data.path), "--port", "0")
+    done = taximeter("up", "--data", str(up.data.path), "--port", "0")
     assert done.returncode == 1
     holder = f"is in use by process {up.process.pid}"
     assert holder in done.stderr
@@ -116,13 +68,13 @@ def test_emitted_events_are_charged(up: Running) -> None:
     data = str(up.data.path)
     good = [encode_event(a_usage()).decode() for _ in range(50)]
     text = "\n".join([*good[:25], "{broken", "", *good[25:]])
-    done = _taximeter("emit", "-", "--data", data, "--format", "json", text=text)
+    done = taximeter("emit", "-", "--data", data, "--format", "json", text=text)
     assert done.returncode == 1
     assert json.loads(done.stdout) == {"accepted": 50, "rejected": 1}
     assert done.stderr.startswith("line 26: not_json: ")
 
     def all_caught_up() -> bool:
-        status = _taximeter("status", "--data", data, "--format", "json").stdout
+        status = taximeter("status", "--data", data, "--format", "json").stdout
         lag = json.loads(status)["lag"]
         return {*lag["usage"].values(), *lag["charges"].values()} == {0}
 
@@ -151,7 +103,7 @@ def test_stopping_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) 
 
 def test_no_broker_at_the_address(tmp_path: Path) -> None:
     """A bootstrap address where nothing is fails at once, in one line."""
-    done = _taximeter(
+    done = taximeter(
         *("up", "--data", str(tmp_path), "--bootstrap", "127.0.0.1:9"), timeout=20
     )
     assert done.returncode == 1
@@ -164,7 +116,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     """A port that something else holds fails at once, in one line."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = _taximeter("up", "--data", str(tmp_path), "--port", port)
+        done = taximeter("up", "--data", str(tmp_path), "--port", port)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: port {port} for the API is taken")
     assert done.stderr.count("\n") == 1
@@ -174,7 +126,7 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
 def test_a_part_that_cannot_start(tmp_path: Path) -> None:
     """What had been started is stopped when a part cannot: here, no ledger."""
     (tmp_path / "ledger.duckdb").mkdir(parents=True)
-    done = _taximeter("up", "--data", str(tmp_path), "--port", "0", timeout=120)
+    done = taximeter("up", "--data", str(tmp_path), "--port", "0", timeout=120)
     assert done.returncode == 1
     assert "error: sink did not start: " in done.stderr
     assert DataDir(tmp_path).states() == []

@@ -134,7 +134,12 @@ class Partitions:
             opened = self._open.get(event.message.partition)
             if opened is None:
                 return  # whoever opens the partition reads what came before
-            await self._apply(opened, event)
+            try:
+                await self._apply(opened, event)
+            except BaseException:
+                # Half applied: the flush at the end of the process must not see it.
+                await self._drop(event.message.partition)
+                raise
             if opened.work.unflushed_events >= _FLUSH_AT_EVENTS:
                 await self._flush([event.message.partition])
 

@@ -1,0 +1,74 @@
+"""A worker as a process of its own, so that a test can stop, kill and freeze it.
+
+Prints one JSON line when it owns its partitions, and one for every flush. With a
+file named as its fourth argument, pricing the model "trip" fails once: the worker
+that finds no such file makes it, and raises in the middle of a record.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import faust
+
+from taximeter_processors.app import create_app
+from taximeter_processors.price_book import litellm_price_book
+from taximeter_processors.pricing import Priced
+from taximeter_processors.worker import FlushReport, WorkerConfig, run_worker
+from taximeter_schemas.topics import Topics
+from taximeter_schemas.usage import Usage
+
+LOGGERS = ("mode", "mode.services", "faust", "faust.transport.consumer", "aiokafka")
+
+
+class FailsOnce:
+    """The installed prices, with one look that ends in an error."""
+
+    def __init__(self, marker: Path) -> None:
+        self._prices = litellm_price_book()
+        self._marker = marker
+
+    def price_usage(
+        self, provider: str, model: str, service_tier: str, usage: Usage
+    ) -> Priced:
+        """Raise at this model, once in the life of a file; else return the price."""
+        if model == "trip" and not self._marker.exists():
+            self._marker.touch()
+            raise RuntimeError("the price book fell over")
+        return self._prices.price_usage(provider, model, service_tier, usage)
+
+
+def _tell(**facts: object) -> None:
+    print(json.dumps(facts), flush=True)
+
+
+def _ready() -> None:
+    _tell(levels={n: logging.getLogger(n).getEffectiveLevel() for n in LOGGERS})
+
+
+def _flushed(report: FlushReport) -> None:
+    _tell(events=report.events, ids=report.remembered_ids)
+
+
+def main(bootstrap: str, prefix: str, name: str, fails_once: str = "") -> None:
+    """Run a worker until it is stopped."""
+    config = WorkerConfig(
+        bootstrap=bootstrap,
+        topics=Topics(prefix=prefix),
+        name=name,
+        on_ready=_ready,
+        on_flush=_flushed,
+    )
+    if fails_once:
+        app = create_app(config, FailsOnce(Path(fails_once)))
+        worker = faust.Worker(app, loglevel="WARNING", quiet=True)
+        worker.execute_from_commandline()
+    else:
+        run_worker(config)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,177 @@
+"""A meter on the bench: a log, a table and topics as plain lists, and no broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from taximeter_processors.charging import Pricer
+from taximeter_processors.dedupe import DEFAULT_HORIZON
+from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
+from taximeter_processors.pricing import Priced
+from taximeter_processors.sums import PROGRESS_KEY, decode_row
+from taximeter_schemas.charges import Charge, charges_adapter
+from taximeter_schemas.dead_letters import DeadLetter
+from taximeter_schemas.records import encode_event, packed
+from taximeter_schemas.spend import Partial, PartialRow
+from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS, Usage, UsageEvent
+from tests.builders import NOON
+
+__all__ = ["INPUT_USD", "OUTPUT_USD", "UNPRICED", "Bench", "FlatPricer", "as_packed"]
+
+UNPRICED = "nobody-knows-its-price"
+INPUT_USD = Decimal("0.000003000001")
+OUTPUT_USD = Decimal("0.000015")
+
+
+class FlatPricer:
+    """Every model costs the same, but for one that has no price."""
+
+    def price_usage(
+        self, provider: str, model: str, service_tier: str, usage: Usage
+    ) -> Priced:
+        """Return so much a token in, so much a token out."""
+        if model == UNPRICED:
+            return Priced(None, None, "unknown_model", "flat-1", None)
+        tokens_in = sum(getattr(usage, name) for name in INPUT_TOKENS)
+        tokens_out = sum(getattr(usage, name) for name in OUTPUT_TOKENS)
+        return Priced(
+            tokens_in * 3_000_001, tokens_out * 15_000_000, None, "flat-1", model
+        )
+
+
+def as_packed(*items: UsageEvent | bytes) -> bytes:
+    """Return a record's value with these events, or bytes as they stand."""
+    return packed(
+        [item if isinstance(item, bytes) else encode_event(item) for item in items]
+    )
+
+
+@dataclass
+class Bench:
+    """One partition of `usage` with everything that its meter ever wrote.
+
+    What a flush says once is kept only when the flush is committed, like a
+    transaction; what it may repeat is kept from the moment it is said.
+    """
+
+    pricer: Pricer = field(default_factory=FlatPricer)
+    partition: int = 0
+    partitions: int = 1
+    horizon: timedelta = DEFAULT_HORIZON
+    log: list[UsageRecord] = field(default_factory=list[UsageRecord])
+    rows: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    charge_records: list[tuple[bytes, bytes]] = field(
+        default_factory=list[tuple[bytes, bytes]]
+    )
+    letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
+    forwarded: list[UsageEvent] = field(default_factory=list[UsageEvent])
+    partials: list[PartialRow] = field(default_factory=list[PartialRow])
+
+    def __post_init__(self) -> None:
+        self.meter = self._new_meter()
+
+    def send(
+        self,
+        value: bytes | None,
+        recorded_at: datetime = NOON,
+        placed_for: int | None = None,
+        offset: int | None = None,
+    ) -> UsageRecord:
+        """Append a record to the log; offsets may have gaps, as in Kafka."""
+        following = self.log[-1].offset + 1 if self.log else 0
+        at = following if offset is None else offset
+        record = UsageRecord(at, value, recorded_at, placed_for)
+        self.log.append(record)
+        return record
+
+    def apply(self) -> None:
+        """Apply what stands in the log and was not applied yet."""
+        for record in self.log:
+            if record.offset >= self.meter.next_offset:
+                self.meter.apply(record)
+
+    def flush(self) -> Flush:
+        """Write down what was applied."""
+        flush = self._said()
+        self.charge_records += flush.charges
+        self.letters += flush.dead_letters
+        self.rows.update(flush.rows)
+        self.meter.flushed()
+        return flush
+
+    def crash(self) -> None:
+        """Lose what is in memory; the next owner reads the state back."""
+        self.meter = self._new_meter()
+        for record in self.log:
+            if self._remembered_from <= record.offset < self.meter.next_offset:
+                self.meter.remember(record)
+
+    def crash_while_flushing(self) -> None:
+        """Say what may be repeated, then crash before the transaction's end."""
+        self._said()
+        self.crash()
+
+    def run(self, *values: bytes | None) -> None:
+        """Send, apply and flush."""
+        for value in values:
+            self.send(value)
+        self.apply()
+        self.flush()
+
+    @property
+    def progress(self) -> Progress:
+        """What the progress row says."""
+        stored = self.rows.get(PROGRESS_KEY)
+        return Progress.decode(stored) if stored else Progress(0)
+
+    @property
+    def charges(self) -> list[Charge]:
+        """Every charge that was written, as the models read it."""
+        return [
+            charge
+            for _, value in self.charge_records
+            for charge in charges_adapter.validate_json(value)
+        ]
+
+    def spend(self) -> dict[tuple[str, str, int], Partial]:
+        """Return the rows of the table by subject and window."""
+        stored = [decode_row(*row) for row in self.rows.items() if row[0][:1] == b"["]
+        return _by_subject(stored)
+
+    def newest_partials(self) -> dict[tuple[str, str, int], Partial]:
+        """Return what somebody who merges the partials that were sent would hold."""
+        newest: dict[tuple[str, str, int], Partial] = {}
+        for row in self.partials:
+            held = newest.get(row[:3])
+            if held is None or held.offset <= row.partial.offset:
+                newest[row[:3]] = row.partial
+        return newest
+
+    def _said(self) -> Flush:
+        flush = self.meter.flush()
+        self.partials += flush.partials
+        self.forwarded += flush.misplaced
+        return flush
+
+    @property
+    def _remembered_from(self) -> int:
+        generations = self.progress.generations
+        return generations[0].start_offset if generations else self.progress.next_offset
+
+    def _new_meter(self) -> PartitionMeter:
+        return PartitionMeter(
+            "usage",
+            self.partition,
+            self.partitions,
+            self.pricer,
+            self.rows,
+            self.progress,
+            self.horizon,
+        )
+
+
+def _by_subject(rows: Iterable[PartialRow]) -> dict[tuple[str, str, int], Partial]:
+    return {row[:3]: row.partial for row in rows}

@@ -1,0 +1,289 @@
+"""Budgets by example; tests/property/test_budgets.py has the rules."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from taximeter_processors.budgets import BudgetBook, SpendMerge, status_key
+from taximeter_processors.windows import window_start
+from taximeter_schemas.alerts import BudgetThresholdCrossed
+from taximeter_schemas.budgets import (
+    BudgetDefined,
+    BudgetRemoved,
+    BudgetStatus,
+    Scope,
+    Subject,
+    SubjectKind,
+)
+from taximeter_schemas.money import pico_from_usd
+from taximeter_schemas.spend import Partial, PartialRow
+from tests.builders import NOON
+
+ALICE = Subject("user", "alice")
+MIDNIGHT = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def a_budget(**overrides: object) -> BudgetDefined:
+    """Return a budget of 10 USD a day for Alice."""
+    fields: dict[str, object] = {
+        "budget_id": "alice-daily",
+        "scope": Scope(user="alice"),
+        "period": "day",
+        "limit_usd": "10",
+        "defined_at": NOON - timedelta(days=1),
+    }
+    return BudgetDefined.model_validate(fields | overrides)
+
+
+def spent(
+    usd: str,
+    offset: int = 0,
+    at: datetime = NOON,
+    subject: Subject = ALICE,
+    unpriced: int = 0,
+) -> PartialRow:
+    """Return what one source partition says was spent in the window of a moment."""
+    partial = Partial(str(pico_from_usd(Decimal(usd))), 1, unpriced, 0, offset)
+    return PartialRow(*subject, window_start(at), partial)
+
+
+class Watched:
+    """A budget book with its table, and all that it ever said."""
+
+    def __init__(self, *budgets: BudgetDefined) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self.alerts: list[BudgetThresholdCrossed] = []
+        self.statuses: dict[bytes, BudgetStatus] = {}
+        self.budgets = list(budgets)
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin anew from what is stored."""
+        self.book = BudgetBook(self.rows)
+        for budget in self.budgets:
+            self.book.learn(budget)
+
+    def takes(self, *rows: PartialRow, source: int = 0) -> list[int]:
+        """Take rows in and flush; return the thresholds of the alerts raised."""
+        for row in rows:
+            self.book.take(source, row)
+        return self.flush()
+
+    def flush(self) -> list[int]:
+        """Write down what is due; return the thresholds of the alerts raised."""
+        flush = self.book.flush(NOON)
+        self.rows.update(flush.rows)
+        self.alerts += flush.alerts
+        self.statuses |= {status_key(status): status for status in flush.statuses}
+        self.book.flushed()
+        return [alert.threshold_percent for alert in flush.alerts]
+
+    @property
+    def status(self) -> BudgetStatus:
+        """The only status there is."""
+        (status,) = self.statuses.values()
+        return status
+
+
+def test_each_threshold_alerts_once() -> None:
+    """50, 80, 90 and 100 % are raised when they are reached, and never again."""
+    watched = Watched(a_budget())
+    assert watched.takes(spent("4.999999999999")) == []
+    assert watched.takes(spent("5", 1)) == [50]
+    assert watched.takes(spent("5", 1)) == []
+    assert watched.takes(spent("9.5", 2)) == [80, 90]
+    assert watched.takes(spent("11", 3)) == [100]
+    assert watched.takes(spent("99", 4)) == []
+
+
+def test_an_alert_says_what_a_person_has_to_know() -> None:
+    """Who, over what, how much of how much, and when it was raised."""
+    watched = Watched(a_budget(thresholds_percent=(80,)))
+    watched.takes(spent("8.5"))
+    (alert,) = watched.alerts
+    assert (alert.budget_id, alert.subject_kind, alert.subject_id) == (
+        *("alice-daily", "user", "alice"),
+    )
+    assert (alert.period_start, alert.period_end) == (
+        MIDNIGHT,
+        MIDNIGHT + timedelta(days=1),
+    )
+    assert (alert.limit_usd, alert.spent_usd) == (Decimal(10), Decimal("8.5"))
+    assert alert.raised_at == NOON
+
+
+def test_a_restart_raises_nothing_again() -> None:
+    """Latches are state: whoever takes over knows what was raised."""
+    watched = Watched(a_budget())
+    watched.takes(spent("8"))
+    watched.restart()
+    assert watched.flush() == []
+    assert watched.takes(spent("8", 0)) == []
+    assert watched.takes(spent("9", 1)) == [90]
+
+
+def test_an_alert_that_was_not_written_is_raised_again() -> None:
+    """A crash before the flush is durable loses neither the alert nor the spend."""
+    watched = Watched(a_budget())
+    watched.book.take(0, spent("5"))
+    lost = watched.book.flush(NOON)
+    watched.restart()
+    assert watched.takes(spent("5")) == [50]
+    assert [alert.alert_id for alert in watched.alerts] == [
+        alert.alert_id for alert in lost.alerts
+    ]
+
+
+def test_partials_of_all_sources_add_up() -> None:
+    """What a subject spent is the sum over the partitions of usage and windows."""
+    watched = Watched(a_budget())
+    watched.takes(spent("2"), source=0)
+    watched.takes(spent("3", unpriced=1), source=1)
+    watched.takes(spent("4", at=NOON + timedelta(hours=3)), source=1)
+    assert watched.status.spent_usd == 9
+    assert watched.status.remaining_usd == 1
+    assert (watched.status.calls, watched.status.unpriced_calls) == (3, 1)
+    assert watched.status.state == "warning"
+
+
+def test_an_older_partial_changes_nothing() -> None:
+    """The partial with the larger offset is the newer one, whenever it arrives."""
+    watched = Watched(a_budget())
+    watched.takes(spent("4", 7))
+    watched.takes(spent("9", 6))
+    assert watched.status.spent_usd == 4
+
+
+def test_a_budget_defined_later_counts_what_was_spent() -> None:
+    """A budget defined in the middle of its period knows the whole period."""
+    watched = Watched()
+    watched.takes(spent("9"))
+    watched.book.learn(a_budget(defined_at=NOON))
+    assert watched.flush() == [50, 80, 90]
+    assert watched.status.spent_usd == 9
+
+
+def test_a_budget_learned_during_a_flush_is_not_overheard() -> None:
+    """Writing takes time; what is learned meanwhile is said by the next flush."""
+    watched = Watched()
+    watched.takes(spent("9"))
+    watched.book.take(0, spent("9.5", 1))
+    watched.rows.update(watched.book.flush(NOON).rows)
+    watched.book.learn(a_budget(defined_at=NOON))
+    watched.book.flushed()
+    assert watched.book.has_changed
+    assert watched.flush() == [50, 80, 90]
+
+
+def test_periods_before_the_budget_raise_nothing() -> None:
+    """Nobody is told of a limit that was not there when the money was spent."""
+    watched = Watched(a_budget(defined_at=MIDNIGHT))
+    assert watched.takes(spent("99", at=MIDNIGHT - timedelta(hours=1))) == []
+    assert watched.takes(spent("99", at=MIDNIGHT)) == [50, 80, 90, 100]
+
+
+def test_late_spend_of_an_earlier_period_raises_its_own_alert() -> None:
+    """An event that arrives late counts in its own period, which is latched apart."""
+    watched = Watched(a_budget(defined_at=MIDNIGHT - timedelta(days=9)))
+    assert watched.takes(spent("5")) == [50]
+    assert watched.takes(spent("5", at=NOON - timedelta(days=1))) == [50]
+    assert {alert.period_start for alert in watched.alerts} == {
+        MIDNIGHT,
+        MIDNIGHT - timedelta(days=1),
+    }
+
+
+def test_a_removed_budget_says_nothing() -> None:
+    """After its removal there are neither alerts nor statuses."""
+    watched = Watched(a_budget())
+    watched.takes(spent("4"))
+    removed = BudgetRemoved(
+        event_type="BudgetRemoved", budget_id="alice-daily", removed_at=NOON
+    )
+    watched.book.learn(removed)
+    watched.book.take(0, spent("99", 1))
+    flush = watched.book.flush(NOON)
+    assert (flush.alerts, flush.statuses) == ([], [])
+
+
+def test_a_redefined_limit_is_a_new_promise() -> None:
+    """Another limit is latched anew; the same one again is not."""
+    watched = Watched(a_budget())
+    watched.takes(spent("9"))
+    watched.book.learn(a_budget())
+    assert watched.flush() == []
+    watched.book.learn(a_budget(limit_usd="18"))
+    assert watched.flush() == [50]
+    assert watched.status.limit_usd == 18
+    watched.book.learn(a_budget(limit_usd="10.00"))
+    assert watched.flush() == []
+
+
+def test_a_limit_of_zero_is_crossed_by_anything() -> None:
+    """Nothing spent is within it; the first pico-dollar crosses every threshold."""
+    watched = Watched(a_budget(limit_usd="0"))
+    states: list[str] = []
+    for offset, usd in enumerate(("0", "0.000000000001")):
+        watched.takes(spent(usd, offset))
+        states.append(watched.status.state)
+    assert states == ["within", "exceeded"]
+    assert [a.threshold_percent for a in watched.alerts] == [50, 80, 90, 100]
+
+
+def test_money_that_comes_back_takes_no_alert_back() -> None:
+    """A correction may lower the spend; what was raised stays raised, once."""
+    watched = Watched(a_budget())
+    assert watched.takes(spent("5")) == [50]
+    assert watched.takes(spent("-1", 1)) == []
+    assert watched.status.state == "within"
+    assert watched.takes(spent("5", 2)) == []
+
+
+def test_a_budget_for_each_user_is_one_for_every_user() -> None:
+    """`*` counts each user apart, and nobody else's kind of subject."""
+    watched = Watched(a_budget(scope=Scope(user="*")))
+    watched.takes(spent("5"), spent("5", subject=Subject("user", "bob")))
+    watched.takes(spent("5", subject=Subject("project", "alice")))
+    assert {alert.subject_id for alert in watched.alerts} == {"alice", "bob"}
+
+
+def test_subjects_of_other_kinds_do_not_count() -> None:
+    """A user's budget hears neither of a model nor of everything."""
+    watched = Watched(a_budget())
+    kinds: tuple[SubjectKind, ...] = ("all", "model", "project")
+    watched.takes(*(spent("99", subject=Subject(kind, "alice")) for kind in kinds))
+    assert watched.statuses == {}
+
+
+def test_a_period_may_begin_before_the_first_moment() -> None:
+    """The earliest event there can be lies in a week that began before it."""
+    watched = Watched(a_budget(period="week"))
+    watched.takes(spent("1", at=datetime(2000, 1, 1, tzinfo=UTC)))
+    assert watched.status.period_start == datetime(1999, 12, 27, tzinfo=UTC)
+
+
+def test_a_day_is_the_zones_day() -> None:
+    """Ten at night in UTC is the next day in Kolkata."""
+    watched = Watched(a_budget(time_zone="Asia/Kolkata"))
+    watched.takes(spent("1", at=MIDNIGHT + timedelta(hours=22)))
+    assert watched.status.period_start == MIDNIGHT + timedelta(hours=18, minutes=30)
+
+
+def test_merging_keeps_the_newest_of_each_source() -> None:
+    """Rows that were stored are read back, and go on from there."""
+    merge = SpendMerge({})
+    merge.take(0, spent("1", 5))
+    merge.take(1, spent("2", 3))
+    stored = dict(merge.changed())
+    again = SpendMerge(stored)
+    assert again.take(0, spent("9", 4)) is None
+    replaced = again.take(0, spent("9", 6))
+    assert replaced is not None
+    assert replaced.old == spent("1", 5).partial
+    ((subject, _, partials),) = again.windows()
+    assert subject == ALICE
+    assert {partial.cost_pico for partial in partials} == {
+        "9000000000000",
+        "2000000000000",
+    }

@@ -1,0 +1,137 @@
+"""A charge is written as bytes; the models read the same values back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from taximeter_processors.charging import Amounts, ChargeWriter, amounts_of, tokens_in
+from taximeter_schemas.charges import ChargeAdjusted, UsagePriced, charges_adapter
+from taximeter_schemas.money import usd_from_pico
+from taximeter_schemas.records import packed
+from taximeter_schemas.usage import Usage, UsageCorrected, UsageEvent
+from tests.builders import NOON, a_usage, an_id
+from tests.metering import UNPRICED, FlatPricer
+
+RECORDED_AT = datetime(2026, 11, 22, 12, 0, 1, 234_000, tzinfo=UTC)
+
+
+def a_correction(old: Usage, new: Usage, model: str = "m") -> UsageCorrected:
+    """Return the truth about a call."""
+    return UsageCorrected(
+        event_id=an_id("correction"),
+        event_type="UsageCorrected",
+        occurred_at=NOON,
+        provider="acme",
+        model=model,
+        corrects=an_id("corrected"),
+        old_usage=old,
+        new_usage=new,
+        reason='the "stream" was\ncut',
+    )
+
+
+def charged(
+    event: UsageEvent, amounts: Amounts | None = None
+) -> UsagePriced | ChargeAdjusted:
+    """Write a charge and read it back with the models."""
+    writer = ChargeWriter(3, 41, RECORDED_AT)
+    amounts = amounts or amounts_of(event, FlatPricer())
+    (charge,) = charges_adapter.validate_json(packed([writer.write(event, amounts, 7)]))
+    return charge
+
+
+def test_a_charge_carries_the_call_and_its_origin() -> None:
+    """What the models read is what was written: call, amounts, origin, version."""
+    call = a_usage(user_id='Ünï"code\\ \x01 😀', tags={"team": "growth"})
+    charge = charged(call)
+    assert isinstance(charge, UsagePriced)
+    assert charge.recorded == call
+    assert charge.recorded_at == RECORDED_AT
+    assert (charge.source_partition, charge.source_offset) == (3, 41)
+    assert charge.source_position == 7
+    assert charge.input_cost_usd == usd_from_pico(1000 * 3_000_001)
+    assert charge.output_cost_usd == usd_from_pico(200 * 15_000_000)
+    assert charge.cost_usd == Decimal("0.006000001000")
+    assert charge.unpriced_reason is None
+    assert (charge.price_version, charge.price_match) == ("flat-1", call.model)
+
+
+def test_unpriced_is_null_with_a_reason() -> None:
+    """A charge without a price has no amounts at all, and says why."""
+    charge = charged(a_usage(model=UNPRICED))
+    assert charge.cost_usd is charge.input_cost_usd is charge.output_cost_usd is None
+    assert charge.unpriced_reason == "unknown_model"
+    assert charge.price_match is None
+
+
+def test_nothing_used_costs_zero_not_null() -> None:
+    """A failed call that used nothing is priced: at nothing."""
+    charge = charged(a_usage(usage=Usage(), status="error", error_type="timeout"))
+    assert charge.cost_usd == 0
+    assert charge.unpriced_reason is None
+
+
+def test_a_correction_is_the_difference() -> None:
+    """A correction charges new minus old, and names what it adjusts and why."""
+    event = a_correction(Usage(text_output_tokens=9), Usage(text_output_tokens=5))
+    charge = charged(event)
+    assert isinstance(charge, ChargeAdjusted)
+    assert charge.corrected == event
+    assert charge.adjusts == an_id("corrected")
+    assert charge.reason == event.reason
+    assert charge.cost_usd == usd_from_pico(-4 * 15_000_000)
+
+
+def test_a_correction_is_no_call() -> None:
+    """It moves tokens and money; the call itself was counted before."""
+    event = a_correction(Usage(text_output_tokens=9), Usage(text_input_tokens=5))
+    amounts = amounts_of(event, FlatPricer())
+    assert (amounts.calls, amounts.tokens) == (0, -4)
+
+
+def test_a_correction_without_a_price_stays_unpriced() -> None:
+    """The difference of two unknown amounts is unknown, not zero."""
+    charge = charged(a_correction(Usage(), Usage(text_input_tokens=5), UNPRICED))
+    assert charge.cost_usd is None
+    assert charge.unpriced_reason == "unknown_model"
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "ä", "a\nb", "a\x7fb", "\u2028"])
+def test_names_from_the_price_list_are_escaped(name: str) -> None:
+    """Whatever a price list calls a model, the charge is JSON and says the same."""
+    amounts = Amounts(1, 2, 3, 3, 1, None, name, name)
+    charge = charged(a_usage(), amounts)
+    assert (charge.price_version, charge.price_match) == (name, name)
+
+
+@pytest.mark.parametrize("pico", [0, 1, -1, 10**12, 10**37, -(10**25) - 1])
+def test_amounts_keep_every_digit(pico: int) -> None:
+    """From one pico-dollar to more than anybody has, nothing is rounded."""
+    charge = charged(a_usage(), Amounts(pico, 0, pico, 0, 1, None, "v", None))
+    assert charge.cost_usd == charge.input_cost_usd == usd_from_pico(pico)
+
+
+def test_the_same_record_makes_the_same_bytes() -> None:
+    """Pricing again what was priced before changes nothing, to the last byte."""
+    call = a_usage(event_id=UUID(int=1))
+    written = [
+        ChargeWriter(0, 1, RECORDED_AT).write(call, amounts_of(call, FlatPricer()), 0)
+        for _ in range(2)
+    ]
+    assert written[0] == written[1]
+
+
+def test_tokens_are_all_buckets() -> None:
+    """Every bucket of tokens counts, other units do not."""
+    usage = Usage(
+        text_input_tokens=1,
+        cache_write_1h_tokens=10,
+        reasoning_output_tokens=100,
+        image_count=5,
+        audio_seconds=Decimal("1.5"),
+    )
+    assert tokens_in(usage) == 111

@@ -1,0 +1,82 @@
+"""Partial sums are absolute and say how far they go."""
+
+from __future__ import annotations
+
+from taximeter_processors.charging import Amounts
+from taximeter_processors.sums import PartialSums, decode_row, row_key
+from taximeter_processors.windows import window_start
+from taximeter_schemas.budgets import SubjectKind
+from taximeter_schemas.charges import UnpricedReason
+from taximeter_schemas.spend import Partial
+from tests.builders import NOON, a_usage
+
+ALICES = a_usage(user_id="alice")
+HUGE = 10**26
+
+
+def amounts(cost_pico: int | None, calls: int = 1, tokens: int = 10) -> Amounts:
+    """Return what one event adds."""
+    reason: UnpricedReason | None = None if cost_pico is not None else "unknown_model"
+    output = None if cost_pico is None else 0
+    return Amounts(cost_pico, output, cost_pico, tokens, calls, reason, "v", None)
+
+
+def stored_after(
+    stored: dict[bytes, bytes], *added: tuple[Amounts, int]
+) -> dict[bytes, bytes]:
+    """Return the rows once these amounts of Alice's are flushed on top."""
+    sums = PartialSums(stored)
+    for amount, offset in added:
+        sums.add(ALICES, amount, offset)
+    return stored | {key: value for key, value, _ in sums.changed()}
+
+
+def alices(stored: dict[bytes, bytes]) -> Partial:
+    """Return Alice's row."""
+    key = row_key("user", "alice", window_start(NOON))
+    return decode_row(key, stored[key]).partial
+
+
+def test_sums_go_on_from_what_is_stored() -> None:
+    """A row says everything since the beginning, not since the last flush."""
+    stored = stored_after({}, (amounts(5), 0), (amounts(7), 1))
+    stored = stored_after(stored, (amounts(1), 9))
+    assert alices(stored) == Partial("13", 3, 0, 30, 9)
+
+
+def test_what_is_stored_is_what_is_said() -> None:
+    """The row for the table and the row for the budgets are the same."""
+    sums = PartialSums({})
+    sums.add(ALICES, amounts(HUGE), 3)
+    for key, value, said in sums.changed():
+        assert decode_row(key, value) == said
+        assert said.partial.cost_pico == str(HUGE)
+
+
+def test_unpriced_calls_are_counted_and_not_free() -> None:
+    """A call without a price adds a call and an unpriced call, and no money."""
+    stored = stored_after({}, (amounts(5), 0), (amounts(None), 1))
+    assert alices(stored) == Partial("5", 2, 1, 20, 1)
+
+
+def test_only_what_changed_is_written() -> None:
+    """After `clear` only rows touched since then are stated."""
+    sums = PartialSums({})
+    sums.add(ALICES, amounts(5), 0)
+    sums.clear()
+    assert not len(sums)
+    sums.add(a_usage(user_id="bob"), amounts(5), 1)
+    assert "alice" not in {said.id for _, _, said in sums.changed()}
+
+
+def test_subjects_and_windows_have_rows_of_their_own() -> None:
+    """Names that only look alike never share a row."""
+    names = ("a", 'a",900', "ä", "", "a\\")
+    kinds: tuple[SubjectKind, ...] = ("all", "user", "model", "project")
+    keys = {
+        row_key(kind, name, window)
+        for kind in kinds
+        for name in names
+        for window in (0, 900)
+    }
+    assert len(keys) == len(names) * len(kinds) * 2
