@@ -152,7 +152,9 @@ class Bench:
 
     def _said(self) -> Flush:
         flush = self.meter.flush()
-        self.partials += flush.partials
+        self.partials += [
+            decode_row(*row) for row in flush.rows if row[0] != PROGRESS_KEY
+        ]
         self.forwarded += flush.misplaced
         return flush
 

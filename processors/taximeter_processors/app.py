@@ -5,6 +5,9 @@ What the agents do is in `agents/`; what it means is in the pure modules.
 
 from __future__ import annotations
 
+import logging
+import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -36,6 +39,10 @@ from taximeter_schemas.topics import Topics
 __all__ = ["FlushReport", "WorkerConfig", "create_app"]
 
 _TICK_SECONDS = 0.05
+_LAST_SECONDS = 10.0
+_CRASHED = 70
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -119,8 +126,8 @@ def _new_app(config: WorkerConfig) -> _MeterApp:
         topic_disable_leader=True,
         topic_allow_declare=False,  # the registry's topics exist already
         stream_wait_empty=False,
-        # An event whose agent raised must come again, not be acknowledged.
-        stream_ack_exceptions=False,
+        # Faust acknowledges an event whose agent raised, and has no setting against
+        # it any more: what counts is the progress row, not Kafka's offsets.
         web_enabled=False,
         worker_redirect_stdouts=False,
     )
@@ -190,7 +197,12 @@ def _declare_agent(
                 await partitions.take(event)
             except Exception as error:
                 # What is half applied must not be flushed: the process ends, and
-                # whoever comes next begins at the last flush.
+                # whoever comes next begins at the last flush. Faust has been seen to
+                # hang on its way out, and a worker that hangs is not started again.
+                log.critical("%s failed, the worker ends: %r", name, error)
+                hard_exit = threading.Timer(_LAST_SECONDS, os._exit, (_CRASHED,))
+                hard_exit.daemon = True
+                hard_exit.start()
                 await app.crash(error)
                 raise
 

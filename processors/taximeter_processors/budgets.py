@@ -105,12 +105,21 @@ class SpendMerge:
 class _Account:
     """One subject in one period of one budget, and what it has spent there."""
 
-    __slots__ = ("bounds", "budget", "calls", "cost_pico", "subject", "unpriced_calls")
+    __slots__ = (
+        "bounds",
+        "budget",
+        "calls",
+        "cost_pico",
+        "raised",
+        "subject",
+        "unpriced_calls",
+    )
 
     def __init__(self, budget: BudgetDefined, subject: Subject, bounds: Bounds) -> None:
         self.budget = budget
         self.subject = subject
         self.bounds = bounds
+        self.raised = 0  # how many thresholds, from the lowest, are known to be
         self.cost_pico = self.calls = self.unpriced_calls = 0
 
     def move(self, old: Partial | None, new: Partial) -> None:
@@ -239,7 +248,7 @@ class BudgetBook:
         if end is not None and end <= budget.defined_at:
             return  # the budget did not exist yet while that period ran
         limit = pico_from_usd(budget.limit_usd)
-        for percent in budget.thresholds_percent:
+        for percent in budget.thresholds_percent[account.raised :]:
             if spent <= 0 or spent * 100 < percent * limit:
                 return
             identity = alert_id(
@@ -249,6 +258,7 @@ class BudgetBook:
                 percent,
                 budget.limit_usd,
             )
+            account.raised += 1
             if identity not in self._raised:
                 yield _crossed(identity, account, percent, now)
 

@@ -15,7 +15,7 @@ from pydantic_core import from_json, to_json
 
 from taximeter_processors.charging import ChargeWriter, Pricer, amounts_of
 from taximeter_processors.dedupe import DEFAULT_HORIZON, Generation, SeenIds
-from taximeter_processors.sums import PROGRESS_KEY, PartialSums
+from taximeter_processors.sums import PROGRESS_KEY, PartialSums, stated
 from taximeter_schemas.dead_letters import DeadLetter
 from taximeter_schemas.records import (
     Fault,
@@ -26,7 +26,6 @@ from taximeter_schemas.records import (
     read_record,
     usage_partition,
 )
-from taximeter_schemas.spend import PartialRow
 from taximeter_schemas.usage import UsageEvent
 
 __all__ = ["Flush", "MeterCounts", "PartitionMeter", "Progress", "UsageRecord"]
@@ -84,7 +83,8 @@ class Flush:
     """What is to be written, in one transaction, before the records are done.
 
     `charges` has a value for each usage record that had any: key, value. `rows` are
-    the changed sums for the changelog, the progress row last.
+    the changed sums for the changelog, the progress row last; `advanced` are the same
+    sums for those who own the subjects, by their partition of `spend`.
     """
 
     charges: list[tuple[bytes, bytes]] = field(
@@ -93,7 +93,7 @@ class Flush:
     dead_letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
     misplaced: list[UsageEvent] = field(default_factory=list[UsageEvent])
     rows: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
-    partials: list[PartialRow] = field(default_factory=list[PartialRow])
+    advanced: dict[int, list[bytes]] = field(default_factory=dict[int, list[bytes]])
 
 
 class PartitionMeter:
@@ -127,7 +127,7 @@ class PartitionMeter:
         self._pricer = pricer
         self._next_offset = self._flushed_offset = progress.next_offset
         self._seen = SeenIds(horizon, progress.generations)
-        self._sums = PartialSums(stored)
+        self._sums = PartialSums(stored, partitions)
         self._pending = Flush()
         self._unflushed = 0
 
@@ -193,10 +193,10 @@ class PartitionMeter:
         """Return what is to be written; `flushed()` follows when it is durable."""
         pending = self._pending
         pending.rows.clear()
-        pending.partials.clear()
-        for key, value, row in self._sums.changed():
-            pending.rows.append((key, value))
-            pending.partials.append(row)
+        pending.advanced.clear()
+        for row in self._sums.changed():
+            pending.rows.append((row.key, row.value))
+            pending.advanced.setdefault(row.owner, []).append(stated(row))
         progress = Progress(self._next_offset, self._seen.generations)
         pending.rows.append((PROGRESS_KEY, progress.encode()))
         return pending

@@ -9,9 +9,9 @@ used for this: docs/adr/0002 says why.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from taximeter_processors.kafka import Outgoing, TransactionalWriter, read_log
+from taximeter_processors.kafka import Batches, TransactionalWriter, read_log
 
 __all__ = ["PartitionTable"]
 
@@ -53,20 +53,14 @@ class PartitionTable:
         """Let the partition go."""
         await self._writer.close()
 
-    async def write(
-        self, rows: Sequence[tuple[bytes, bytes]], also: Iterable[Outgoing]
-    ) -> None:
+    async def write(self, rows: Sequence[tuple[bytes, bytes]], also: Batches) -> None:
         """Write rows, and what else the same flush says, all or nothing.
 
         The rows in memory follow only once the transaction is through.
 
         Raises:
             Fenced: another worker owns the partition now.
-            KafkaError: nothing was written.
+            KafkaError: nothing was written, or nobody knows.
         """
-        changes = [
-            Outgoing(self._changelog, self._partition, key, value)
-            for key, value in rows
-        ]
-        await self._writer.write([*also, *changes])
+        await self._writer.write({**also, (self._changelog, self._partition): rows})
         self.rows.update(rows)

@@ -64,7 +64,7 @@ class KafkaEmitter:
         max_record_bytes: int = 512 * 1024,
         max_pending: int = 100_000,
         client_id: str = "taximeter-emitter",
-        compression: Compression | None = "lz4",
+        compression: Compression | None = "zstd",
         flush_on_sigterm: bool = True,
     ) -> None:
         self.bootstrap = bootstrap

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Final
 
 from taximeter_schemas.partitioning import partition_of
 from taximeter_schemas.records import packed
 from taximeter_schemas.usage import UsageEvent
 
 __all__ = ["Delivery", "Packer", "Record"]
+
+# Of n events: two brackets, and n - 1 separators of two bytes.
+_AROUND: Final = 2
 
 
 class Delivery:
@@ -88,7 +92,7 @@ class Record:
     def add(self, encoded: bytes, delivery: Delivery | None) -> None:
         """Put one more event in, on behalf of a delivery or of nobody."""
         self.encoded.append(encoded)
-        self.size_bytes += len(encoded) + 1
+        self.size_bytes += len(encoded) + _AROUND
         if delivery is not None and delivery not in self.waiting[-1:]:
             self.hold(delivery)
 
@@ -122,7 +126,7 @@ class Record:
         return first, second
 
     def _part(self, encoded: list[bytes]) -> Record:
-        size_bytes = sum(map(len, encoded)) + len(encoded) + 1
+        size_bytes = sum(map(len, encoded)) + len(encoded) * _AROUND
         part = Record(
             self.partition, self.partitions, self.key, encoded, size_bytes, suspect=True
         )
@@ -152,12 +156,11 @@ class Packer:
         """Put an event into the open record of the partition its key decides."""
         partition = partition_of(key, self.partitions)
         record = self._open.get(partition)
-        if record and record.size_bytes + len(encoded) + 1 > self._max_bytes:
+        if record and record.size_bytes + len(encoded) + _AROUND > self._max_bytes:
             self._seal(partition)
             record = None
         if record is None:
-            # An empty array is two bytes; of n commas one is counted too many.
-            record = Record(partition, self.partitions, key, [], 1)
+            record = Record(partition, self.partitions, key, [], 0)
             self._open[partition] = record
         record.add(encoded, delivery)
         if len(record.encoded) >= self._max_events:

@@ -131,7 +131,8 @@ def read_record(
     latest = recorded_at + _MAX_AHEAD
     for reading in readings:
         if not isinstance(reading, Fault) and reading.occurred_at > latest:
-            return [_not_after(reading, latest) for reading in readings]
+            whole = value if len(readings) == 1 else None
+            return [_not_after(reading, latest, whole) for reading in readings]
     return readings
 
 
@@ -231,8 +232,10 @@ def _short(text: str) -> str:
     return text[:_MAX_SHOWN]
 
 
-def _not_after(reading: UsageEvent | Fault, latest: datetime) -> UsageEvent | Fault:
+def _not_after(
+    reading: UsageEvent | Fault, latest: datetime, whole: bytes | None
+) -> UsageEvent | Fault:
     if isinstance(reading, Fault) or reading.occurred_at <= latest:
         return reading
     detail = f"occurred_at {reading.occurred_at.isoformat()} is over a day ahead"
-    return Fault("from_the_future", detail, encode_event(reading))
+    return Fault("from_the_future", detail, whole or encode_event(reading))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 from pydantic import ValidationError
 
 from taximeter_processors.budgets import BudgetBook, BudgetFlush, status_key
-from taximeter_processors.kafka import LogRecord, Outgoing, first_offset
+from taximeter_processors.kafka import Batches, LogRecord, first_offset
 from taximeter_processors.meter import Progress
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
@@ -67,7 +66,7 @@ class WatchPartition:
         """Write alerts with their latches, statuses and rows, all or nothing."""
         flush = self.book.flush(self._clock.now())
         progress = (PROGRESS_KEY, Progress(self.next_offset).encode())
-        await self._table.write([*flush.rows, progress], self._outgoing(flush))
+        await self._table.write([*flush.rows, progress], self._batches(flush))
         self.book.flushed()
         self.unflushed_events = 0
         self._flushed_offset = self.next_offset
@@ -76,17 +75,21 @@ class WatchPartition:
         """Let the partition go."""
         await self._table.close()
 
-    def _outgoing(self, flush: BudgetFlush) -> Iterator[Outgoing]:
+    def _batches(self, flush: BudgetFlush) -> Batches:
         alerts, status = (
             self._topics.budget_alerts.name,
             self._topics.budget_status.name,
         )
-        for alert in flush.alerts:
-            value = alert.model_dump_json().encode()
-            yield Outgoing(alerts, self._partition, alert.budget_id.encode(), value)
-        for state in flush.statuses:
-            value = state.model_dump_json().encode()
-            yield Outgoing(status, self._partition, status_key(state), value)
+        return {
+            (alerts, self._partition): [
+                (alert.budget_id.encode(), alert.model_dump_json().encode())
+                for alert in flush.alerts
+            ],
+            (status, self._partition): [
+                (status_key(state), state.model_dump_json().encode())
+                for state in flush.statuses
+            ],
+        }
 
 
 async def open_watch_partition(

@@ -91,9 +91,19 @@ class BrokerSide:
                 )
 
     @asynccontextmanager
-    async def producer(self, **options: object) -> AsyncIterator[AIOKafkaProducer]:
+    async def producer(
+        self,
+        transactional_id: str | None = None,
+        compression_type: str | None = None,
+        max_request_size: int = 1_048_576,
+    ) -> AsyncIterator[AIOKafkaProducer]:
         """Give a producer of the test's own."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap, **options)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap,
+            transactional_id=transactional_id,
+            compression_type=compression_type,
+            max_request_size=max_request_size,
+        )
         await producer.start()
         try:
             yield producer

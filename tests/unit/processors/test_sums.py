@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from taximeter_processors.charging import Amounts
-from taximeter_processors.sums import PartialSums, decode_row, row_key
+from taximeter_processors.sums import PartialSums, decode_row, row_key, stated
 from taximeter_processors.windows import window_start
-from taximeter_schemas.budgets import SubjectKind
+from taximeter_schemas.budgets import Subject, SubjectKind
 from taximeter_schemas.charges import UnpricedReason
-from taximeter_schemas.spend import Partial
+from taximeter_schemas.partitioning import partition_of
+from taximeter_schemas.spend import Partial, SpendAdvanced, subject_key
 from tests.builders import NOON, a_usage
 
 ALICES = a_usage(user_id="alice")
@@ -25,7 +26,7 @@ def stored_after(
     stored: dict[bytes, bytes], *added: tuple[Amounts, int]
 ) -> dict[bytes, bytes]:
     """Return the rows once these amounts of Alice's are flushed on top."""
-    sums = PartialSums(stored)
+    sums = PartialSums(stored, 4)
     for amount, offset in added:
         sums.add(ALICES, amount, offset)
     return stored | {key: value for key, value, _ in sums.changed()}
@@ -45,12 +46,17 @@ def test_sums_go_on_from_what_is_stored() -> None:
 
 
 def test_what_is_stored_is_what_is_said() -> None:
-    """The row for the table and the row for the budgets are the same."""
-    sums = PartialSums({})
+    """Table and owner are told the same row, and the owner is who it hashes to."""
+    sums = PartialSums({}, 4)
     sums.add(ALICES, amounts(HUGE), 3)
-    for key, value, said in sums.changed():
-        assert decode_row(key, value) == said
+    for row in sums.changed():
+        said = SpendAdvanced.model_validate_json(
+            b'{"source_partition":0,"rows":[%b]}' % stated(row)
+        ).rows[0]
+        assert said == decode_row(row.key, row.value)
         assert said.partial.cost_pico == str(HUGE)
+        subject = Subject(said.kind, said.id)
+        assert row.owner == partition_of(subject_key(subject), 4)
 
 
 def test_unpriced_calls_are_counted_and_not_free() -> None:
@@ -61,12 +67,12 @@ def test_unpriced_calls_are_counted_and_not_free() -> None:
 
 def test_only_what_changed_is_written() -> None:
     """After `clear` only rows touched since then are stated."""
-    sums = PartialSums({})
+    sums = PartialSums({}, 4)
     sums.add(ALICES, amounts(5), 0)
     sums.clear()
     assert not len(sums)
     sums.add(a_usage(user_id="bob"), amounts(5), 1)
-    assert "alice" not in {said.id for _, _, said in sums.changed()}
+    assert not [row for row in sums.changed() if b"alice" in row.key]
 
 
 def test_subjects_and_windows_have_rows_of_their_own() -> None:

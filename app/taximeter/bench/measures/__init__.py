@@ -1,0 +1,1 @@
+"""What is measured: one module a row, or for rows that are measured together."""

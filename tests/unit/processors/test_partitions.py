@@ -1,0 +1,164 @@
+"""Applied in order, flushed, then acknowledged; what is half applied is dropped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from taximeter_processors.agents.partitions import Partitions
+from taximeter_processors.kafka import LogRecord
+
+if TYPE_CHECKING:
+    import faust
+    from faust.types import EventT
+
+
+@dataclass
+class Work:
+    """One partition's work that notes what happens to it."""
+
+    fails: bool = False
+    next_offset: int = 5
+    applied: list[int] = field(default_factory=list[int])
+    flushed: list[int] = field(default_factory=list[int])
+    closed: bool = False
+
+    @property
+    def unflushed_events(self) -> int:
+        """How many records were applied since the last flush."""
+        return len(self.applied) - len(self.flushed)
+
+    @property
+    def has_moved(self) -> bool:
+        """Tell whether there is anything to flush."""
+        return bool(self.unflushed_events)
+
+    def pass_to(self, offset: int) -> None:
+        """Nothing stands before this offset."""
+        self.next_offset = max(self.next_offset, offset)
+
+    def apply(self, record: LogRecord) -> None:
+        """Apply a record; a bad one is half applied."""
+        self.applied.append(record.offset)
+        if record.value == b"bad":
+            raise RuntimeError("half applied")
+        self.next_offset = record.offset + 1
+
+    async def flush(self) -> None:
+        """Write, or fail on the way to Kafka."""
+        if self.fails:
+            raise KafkaError
+        self.flushed = list(self.applied)
+
+    async def close(self) -> None:
+        """Let go."""
+        self.closed = True
+
+
+class Delivery:
+    """What Faust delivers, and whether it was acknowledged."""
+
+    def __init__(self, offset: int, value: bytes = b"good") -> None:
+        self.acknowledged = 0
+        self.message = SimpleNamespace(
+            partition=0,
+            offset=offset,
+            timestamp=1.0,
+            key=None,
+            value=value,
+            headers=None,
+            incref=lambda: None,
+        )
+
+    def ack(self) -> None:
+        """Acknowledge."""
+        self.acknowledged += 1
+
+
+class Consumer:
+    """A consumer that has fetched nothing yet."""
+
+    async def position(self, _: object) -> int | None:
+        """Return where it stands: nowhere."""
+        return None
+
+
+@dataclass
+class Owned:
+    """Partition 0 of an agent, owned and open."""
+
+    partitions: Partitions
+    works: list[Work]
+
+    async def takes(self, delivery: Delivery) -> None:
+        """Hand a delivery over."""
+        await self.partitions.take(cast("EventT[bytes]", delivery))
+
+
+@pytest.fixture
+async def owned() -> Owned:
+    """Own and open partition 0."""
+    works: list[Work] = []
+
+    async def open_partition(_: int) -> Work:
+        works.append(Work())
+        return works[-1]
+
+    app = cast("faust.App", SimpleNamespace(rebalancing=False, consumer=Consumer()))
+    partitions = Partitions(app, "nowhere:1", "usage", open_partition, 0.0)
+    await partitions.own({0})
+    await partitions.tick()
+    return Owned(partitions, works)
+
+
+async def test_a_record_is_acknowledged_behind_its_flush(owned: Owned) -> None:
+    """Not when it is applied: a crash in between delivers it again."""
+    delivery = Delivery(5)
+    await owned.takes(delivery)
+    assert (owned.works[0].applied, delivery.acknowledged) == ([5], 0)
+    await owned.partitions.tick()
+    assert (owned.works[0].flushed, delivery.acknowledged) == ([5], 1)
+
+
+async def test_a_record_that_is_in_already_is_skipped(owned: Owned) -> None:
+    """The offset decides, whatever is delivered again."""
+    for offset in (5, 5, 3):
+        await owned.takes(Delivery(offset))
+    assert owned.works[0].applied == [5]
+
+
+async def test_what_is_half_applied_is_never_flushed(owned: Owned) -> None:
+    """An error in the middle of a record drops the partition, good records too."""
+    await owned.takes(Delivery(5))
+    with pytest.raises(RuntimeError, match="half applied"):
+        await owned.takes(Delivery(6, b"bad"))
+    await owned.partitions.tick()
+    await owned.partitions.close()
+    assert owned.works[0].closed
+    assert owned.works[0].flushed == []
+
+
+async def test_a_flush_that_failed_drops_the_partition(owned: Owned) -> None:
+    """Nothing is acknowledged, and what was in memory is not written later."""
+    delivery = Delivery(5)
+    await owned.takes(delivery)
+    owned.works[0].fails = True
+    await owned.partitions.tick()
+    owned.works[0].fails = False
+    await owned.partitions.close()
+    assert owned.works[0].closed
+    assert owned.works[0].flushed == []
+    assert delivery.acknowledged == 0
+
+
+async def test_a_partition_that_is_not_ours_any_more_is_dropped(owned: Owned) -> None:
+    """Its unflushed records are the next owner's."""
+    await owned.takes(Delivery(5))
+    await owned.partitions.own(set())
+    await owned.partitions.close()
+    assert owned.works[0].closed
+    assert owned.works[0].flushed == []
