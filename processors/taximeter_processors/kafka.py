@@ -46,6 +46,9 @@ Batches = Mapping[tuple[str, int], Sequence[tuple[bytes | None, bytes | None]]]
 """Keys and values to be written, by topic and partition."""
 
 
+Headers = Sequence[tuple[str, bytes]]
+
+
 class LogRecord(NamedTuple):
     """One record that was read; `timestamp` in milliseconds since the epoch."""
 
@@ -53,7 +56,7 @@ class LogRecord(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Headers
 
 
 class Writer:
@@ -76,9 +79,13 @@ class Writer:
         if producer is not None:
             await _stop(producer)
 
-    async def write(self, batches: Batches) -> None:
-        """Write these records; raises KafkaError if one of them was not taken."""
-        await _write(await self._connected(), batches)
+    async def write(self, batches: Batches, headers: Headers = ()) -> None:
+        """Write these records, all with the same headers.
+
+        Raises:
+            KafkaError: if one of them was not taken.
+        """
+        await _write(await self._connected(), batches, headers)
 
     async def _connected(self) -> AIOKafkaProducer:
         async with self._connecting:
@@ -155,10 +162,12 @@ async def _stop(producer: AIOKafkaProducer) -> None:
         log.debug("closing a writer: %r", error)
 
 
-async def _write(producer: AIOKafkaProducer, batches: Batches) -> None:
+async def _write(
+    producer: AIOKafkaProducer, batches: Batches, headers: Headers = ()
+) -> None:
     acknowledged: list[asyncio.Future[Any]] = []
     for to, records in batches.items():
-        acknowledged += await _send(producer, to, records)
+        acknowledged += await _send(producer, to, records, list(headers))
     await asyncio.gather(*acknowledged)
 
 
@@ -166,16 +175,17 @@ async def _send(
     producer: AIOKafkaProducer,
     to: tuple[str, int],
     records: Sequence[tuple[bytes | None, bytes | None]],
+    headers: list[tuple[str, bytes]],
 ) -> list[asyncio.Future[Any]]:
     # A batch builder spares the task and the log call per record that `send` costs.
     sent: list[asyncio.Future[Any]] = []
     batch = producer.create_batch()
     for key, value in records:
         # The first record of a builder is always taken, however large it is.
-        if batch.append(key=key, value=value, timestamp=None) is None:
+        if not batch.append(key=key, value=value, timestamp=None, headers=headers):
             sent.append(await _send_batch(producer, batch, to))
             batch = producer.create_batch()
-            batch.append(key=key, value=value, timestamp=None)
+            batch.append(key=key, value=value, timestamp=None, headers=headers)
     if batch.record_count():
         sent.append(await _send_batch(producer, batch, to))
     return sent

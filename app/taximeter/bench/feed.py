@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from itertools import islice
@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from taximeter.bench.stage import Part, Stage, until
 from taximeter.bench.traffic import PackedRecord, Traffic
-from taximeter_processors.kafka import Outgoing, Writer
+from taximeter_processors.kafka import Headers, Writer
 from taximeter_schemas.partitioning import partition_of
 from taximeter_schemas.records import PACKED_HEADER
 
@@ -37,7 +37,7 @@ class Feed:
         name = self._topics.usage.name
         for some in _chunks(records):
             await self._write(
-                [Outgoing(name, r.partition, None, r.value, header) for r in some]
+                name, [(r.partition, None, r.value) for r in some], header
             )
             self.events += sum(record.events for record in some)
 
@@ -48,10 +48,10 @@ class Feed:
         keys = [str(event.event_id).encode() for event in events]
         values = [traffic.encoded(number) for number in range(first, first + count)]
         records = [
-            Outgoing(name, partition_of(key, partitions), key, value)
+            (partition_of(key, partitions), key, value)
             for key, value in zip(keys, values, strict=True)
         ]
-        await self._write(records)
+        await self._write(name, records)
         self.events += count
 
     async def warm_up(self, worker: Part, traffic: Traffic) -> None:
@@ -79,10 +79,17 @@ class Feed:
         await until(reached, f"{self.events} events priced", patience)
         return datetime.fromisoformat(worker.facts["last_flush_at"])
 
-    async def _write(self, records: list[Outgoing]) -> None:
-        await self._writer.write(records)
-        for record in records:
-            self._sent[record.partition] += 1
+    async def _write(
+        self,
+        topic: str,
+        records: Sequence[tuple[int, bytes | None, bytes]],
+        headers: Headers = (),
+    ) -> None:
+        batches: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = {}
+        for partition, key, value in records:
+            batches.setdefault((topic, partition), []).append((key, value))
+            self._sent[partition] += 1
+        await self._writer.write(batches, headers)
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from taximeter.bench.rows import Pair, Row, row_of_pairs
 from taximeter.bench.stage import Bench, Stage
 from taximeter.bench.traffic import PackedRecord, Traffic
 from taximeter_processors.charging import Amounts, ChargeWriter, tokens_in
-from taximeter_processors.kafka import Outgoing, Writer
+from taximeter_processors.kafka import Writer
 from taximeter_schemas.records import packed
 from taximeter_schemas.usage import UsageRecorded
 
@@ -46,24 +46,28 @@ async def measure(bench: Bench) -> list[Row]:
 async def _fill(stage: Stage, traffic: Traffic, rows: int) -> None:
     """Write charge records as the pricing agent writes them."""
     records = _charge_records(stage, traffic, rows)
+    charges = stage.topics.charges.name
     writer = Writer(stage.bootstrap, "taximeter-bench")
     try:
         while some := list(islice(records, _AT_ONCE)):
-            await writer.write(some)
+            batches: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = {}
+            for partition, key, value in some:
+                batches.setdefault((charges, partition), []).append((key, value))
+            await writer.write(batches)
     finally:
         await writer.close()
 
 
-def _charge_records(stage: Stage, traffic: Traffic, rows: int) -> Iterator[Outgoing]:
-    charges, partitions = stage.topics.charges.name, stage.topics.partitions
+def _charge_records(
+    stage: Stage, traffic: Traffic, rows: int
+) -> Iterator[tuple[int, bytes, bytes]]:
+    partitions = stage.topics.partitions
     offsets = [0] * partitions
     for record in traffic.packed(0, rows, partitions):
         offset = offsets[record.partition]
         offsets[record.partition] += 1
         key = f"{record.partition}:{offset}".encode()
-        yield Outgoing(
-            charges, record.partition, key, _charges(traffic, record, offset)
-        )
+        yield record.partition, key, _charges(traffic, record, offset)
 
 
 def _charges(traffic: Traffic, record: PackedRecord, offset: int) -> bytes:
