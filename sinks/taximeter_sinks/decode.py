@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from itertools import accumulate, chain
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -335,15 +336,15 @@ def _call_columns(calls: Sequence[dict[str, Any]]) -> dict[str, pa.Array]:
         "provider": _text(columns.required("provider")),
         "model": _text(columns.required("model")),
         "tags": _tags(columns.values("tags", {})),
-        "provider_cost_usd": _amounts(columns.values("provider_cost_usd"), _MONEY),
-        "duration_ms": pa.array(columns.values("duration_ms"), pa.int64()),
+        "provider_cost_usd": columns.amounts("provider_cost_usd", _MONEY),
+        "duration_ms": columns.whole("duration_ms"),
     }
 
 
 def _usage_columns(usages: Sequence[dict[str, Any]]) -> dict[str, pa.Array]:
     columns = _Columns(usages)
-    counts = {name: columns.counts(name) for name in _COUNTS}
-    seconds = {n: _amounts(columns.values(n, "0"), _SECONDS) for n in _SECONDS_UNITS}
+    counts = {name: columns.whole(name, 0) for name in _COUNTS}
+    seconds = {n: columns.amounts(n, _SECONDS, "0") for n in _SECONDS_UNITS}
     return counts | seconds
 
 
@@ -356,11 +357,12 @@ class _Columns:
 
     def __init__(self, events: Sequence[dict[str, Any]]) -> None:
         self._events = events
-        names = tuple(events[0])
-        alike = all(tuple(event) == names for event in events)
-        turned = zip(*map(dict.values, events), strict=True) if alike else ()
-        self._turned: dict[str, Sequence[Any]] = dict(zip(names, turned, strict=False))
-        self._present = set(names) if alike else set[str]().union(*events)
+        self._turned: dict[str, Sequence[Any]] = {}
+        shapes = set(map(tuple, events))
+        self._present = set[str]().union(*shapes)
+        if len(shapes) == 1:
+            turned = zip(*map(dict.values, events), strict=True)
+            self._turned.update(zip(*shapes, turned, strict=True))
 
     def required(self, name: str) -> Sequence[Any]:
         return self._turned.get(name) or list(map(itemgetter(name), self._events))
@@ -375,27 +377,45 @@ class _Columns:
 
     def text(self, name: str, default: str | None = None) -> pa.Array:
         if name not in self._present:
-            return self.constant(default, pa.string())
+            return self._constant(default, pa.string())
         return _text(self.values(name, default))
 
     def ids(self, name: str) -> pa.Array:
         if name not in self._present:
-            return self.constant(None, pa.string())
+            return self._constant(None, pa.string())
         return _ids(self.values(name))
 
-    def counts(self, name: str) -> pa.Array:
+    def whole(self, name: str, default: int | None = None) -> pa.Array:
         if name not in self._present:
-            return self.constant(0, pa.int64())
-        return pa.array(self.values(name, 0), pa.int64())
+            return self._constant(default, pa.int64())
+        return pa.array(self.values(name, default), pa.int64())
+
+    def amounts(
+        self, name: str, kind: pa.DataType, default: str | None = None
+    ) -> pa.Array:
+        if name not in self._present:
+            return self._constant(None if default is None else Decimal(default), kind)
+        return _amounts(self.values(name, default), kind)
 
     def kinds(self) -> pa.Array:
         if "adjusts" not in self._present:
-            return self.constant("charge", pa.string())
+            return self._constant("charge", pa.string())
         kinds = ["adjustment" if "adjusts" in e else "charge" for e in self._events]
         return _text(kinds)
 
-    def constant(self, value: str | int | None, kind: pa.DataType) -> pa.Array:
-        return pa.repeat(pa.scalar(value, kind), len(self._events))
+    def _constant(
+        self, value: str | int | Decimal | None, kind: pa.DataType
+    ) -> pa.Array:
+        count = len(self._events)
+        return _repeated(value, kind, 1 << count.bit_length()).slice(0, count)
+
+
+@lru_cache(maxsize=512)
+def _repeated(
+    value: str | int | Decimal | None, kind: pa.DataType, count: int
+) -> pa.Array:
+    # Arrays never change, so that all tables may share one.
+    return pa.repeat(pa.scalar(value, kind), count)
 
 
 def _text(values: Sequence[str | None]) -> pa.Array:

@@ -99,6 +99,98 @@ def test_an_adjustment_has_the_difference_as_its_usage() -> None:
     assert row["cost_usd"] == Decimal("-0.000000000001")
 
 
+def in_the_callers_notation(**said: object) -> RawRecord:
+    """Return a record whose event is written as no emitter of ours would."""
+    (charge,) = json.loads(charges_value([a_charge(offset=1)]))
+    charge["recorded"] |= said
+    return RawRecord("taximeter.charges", 0, 1, b"0:1", json.dumps([charge]).encode())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        1795350896,
+        1795350896.5,
+        1795350896000,
+        "1795350896",
+        "2026-11-22t12:34:56z",
+        "2026-11-22_12:34:56Z",
+        "2026-11-22T12:34:56,25Z",
+        "2026-11-22T12:34:56.123456789Z",
+        "2026-11-22T12:34Z",
+        "2026-11-22 18:04:56+0530",
+        "2026-11-22T07:04:56\u221205:30",
+    ],
+)
+def test_a_moment_is_read_however_the_schema_lets_it_be_written(said: object) -> None:
+    """What the workers took is a row, at the moment that they understood."""
+    event = a_usage().model_dump(mode="json", exclude_unset=True)
+    meant = UsageRecorded.model_validate_json(json.dumps(event | {"occurred_at": said}))
+    other = charges_record([a_charge()])
+    decoded = decode_charges([other, in_the_callers_notation(occurred_at=said)])
+    assert decoded.undecodable == []
+    assert decoded.table["occurred_at"].to_pylist() == [NOON, meant.occurred_at]
+
+
+@pytest.mark.parametrize(
+    ("said", "cost"),
+    [(0.25, "0.25"), (3, "3"), (" 1_0 ", "10"), ("1e-7", "0.0000001")],
+)
+def test_an_amount_is_read_however_the_schema_lets_it_be_written(
+    said: object, cost: str
+) -> None:
+    """A number is an amount as well as text is."""
+    table = decode_charges([in_the_callers_notation(provider_cost_usd=said)]).table
+    assert table["provider_cost_usd"].to_pylist() == [Decimal(cost)]
+
+
+@pytest.mark.parametrize("form", ["{%s}", "urn:uuid:%s"])
+def test_an_id_is_read_however_the_schema_lets_it_be_written(form: str) -> None:
+    """The ledger gets the form that it knows."""
+    event_id = str(a_charge(offset=1).recorded.event_id)
+    record = in_the_callers_notation(event_id=form % event_id)
+    assert decode_charges([record]).table["event_id"].to_pylist() == [event_id]
+
+
+@pytest.mark.parametrize(
+    "said", [{"event_id": "x" * 36}, {"provider": None}, {"occurred_at": "2026-11-22"}]
+)
+def test_what_the_ledger_would_refuse_is_found_before(said: dict[str, object]) -> None:
+    """A row that cannot be inserted would hold up all rows for ever."""
+    decoded = decode_charges([in_the_callers_notation(**said)])
+    assert (decoded.table.num_rows, len(decoded.undecodable)) == (0, 1)
+
+
+def test_events_of_many_shapes_stand_beside_each_other() -> None:
+    """Each call has what it said, whatever its neighbours leave out."""
+    calls = [
+        a_usage(region="eu", usage=Usage(image_count=2)),
+        a_usage(usage=Usage(text_output_tokens=7), duration_ms=5),
+        a_usage(usage=Usage(audio_seconds=Decimal("1.5")), region="us"),
+    ]
+    charges = [a_charge(position=i, recorded=call) for i, call in enumerate(calls)]
+    table = decode_charges([charges_record(charges)]).table
+    assert table["region"].to_pylist() == ["eu", None, "us"]
+    assert table["image_count"].to_pylist() == [2, 0, 0]
+    assert table["text_output_tokens"].to_pylist() == [0, 7, 0]
+    assert table["audio_seconds"].to_pylist() == [0, 0, Decimal("1.5")]
+    assert table["duration_ms"].to_pylist() == [None, 5, None]
+
+
+def test_many_records_are_one_table_in_their_order() -> None:
+    """However large the records are, and wherever a bad one stands among them."""
+    tags = {f"tag-{n}": "x" * 250 for n in range(32)}
+    large = a_usage(tags=tags)
+    records = [
+        charges_record([a_charge(offset=n, recorded=large)], n) for n in range(120)
+    ]
+    records[60] = records[60]._replace(value=b"not json")
+    decoded = decode_charges(records)
+    offsets = [n for n in range(120) if n != 60]
+    assert decoded.table["source_offset"].to_pylist() == offsets
+    assert [bad.record for bad in decoded.undecodable] == [records[60]]
+
+
 @pytest.mark.parametrize(
     "value",
     [
