@@ -19,6 +19,7 @@ from taximeter.broker.admin import (
 )
 from taximeter_schemas.errors import BrokerUnavailable, ConfigurationError
 from taximeter_schemas.topics import Topics
+from tests.serving import serving
 from tests.waiting import eventually_async
 
 
@@ -131,16 +132,10 @@ async def test_something_else_listens() -> None:
     """A server that says nothing in Kafka's language is given up after a while."""
 
     async def say_nothing(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        reader: asyncio.StreamReader, _: asyncio.StreamWriter
     ) -> None:
         await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    try:
+    async with serving(say_nothing) as port:
         with pytest.raises(BrokerUnavailable, match="does not answer in time"):
             await check_broker(f"127.0.0.1:{port}", seconds=0.5)
-    finally:
-        server.close()
-        await server.wait_closed()

@@ -34,6 +34,7 @@ from taximeter_schemas.records import (
 )
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import UsageRecorded
+from tests.serving import Handler, serving
 
 pytestmark = pytest.mark.broker
 
@@ -195,27 +196,29 @@ async def test_events_wait_for_a_broker_that_comes_later(
     with pytest.raises(BrokerUnavailable):
         await asyncio.to_thread(emitter.start, 0.2)
     assert not await emitter.aflush(0.2)
-    async with await _forward(port, bootstrap):
+    async with serving(_passing_on(bootstrap), port):
         assert await emitter.aflush(30)
         await emitter.aclose()
     assert ids(await in_kafka(bootstrap, topics)) == ids([event])
 
 
-async def _forward(port: int, bootstrap: str) -> asyncio.Server:
-    """Serve the given port by passing everything on to the broker."""
+def _passing_on(bootstrap: str) -> Handler:
+    """Return what passes everything on to the broker, and back."""
     host, _, real = bootstrap.rpartition(":")
 
     async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        while data := await source.read(65536):
-            sink.write(data)
-            await sink.drain()
-        sink.close()
+        try:
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        finally:
+            sink.close()
 
     async def serve(near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         far, forth = await asyncio.open_connection(host, int(real))
         await asyncio.gather(pump(near, forth), pump(far, back))
 
-    return await asyncio.start_server(serve, "127.0.0.1", port)
+    return serve
 
 
 def _child(bootstrap: str, topics: Topics, ending: str) -> subprocess.Popen[str]:
