@@ -1,4 +1,4 @@
-"""Faust's Kafka transport, reading committed records only.
+"""Faust's Kafka transport, reading committed records only, and at once.
 
 What a worker wrote in a transaction that did not come about must not be seen by
 another, and Faust turns that on only together with its own transactions. This uses
@@ -13,12 +13,17 @@ from faust.transport.drivers import aiokafka as driver
 
 __all__ = ["CommittedTransport"]
 
+_FETCH_WAIT_MS = 50
+
 
 class _CommittedConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:  # noqa: ANN401
         consumer = super()._create_worker_consumer(transport)
-        # Read when the consumer starts; aiokafka takes it at construction only.
+        # Both are read when the consumer starts; aiokafka takes them at construction,
+        # which is Faust's. A fetch that waits on idle partitions keeps the busy ones
+        # waiting too: Faust's 1.5 seconds were most of the time to an alert.
         consumer._isolation_level = "read_committed"
+        consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         return consumer
 
 
