@@ -20,6 +20,7 @@ from taximeter_sinks.quack import ServedLedger, serve, stop_serving
 __all__ = ["Progress", "Sink", "SinkConfig", "run_sink"]
 
 _log: Final = logging.getLogger(__name__)
+_REST: Final = 2.0
 
 
 class Sink(Protocol):
@@ -47,8 +48,9 @@ class Sink(Protocol):
 class SinkConfig:
     """What a sink needs to know.
 
-    `quack_port` 0 takes a free one. A flush is begun after `flush_seconds`, or
-    earlier when `flush_bytes` of records are waiting (some 10,000 calls).
+    `quack_port` 0 takes a free one. A flush is begun after `flush_seconds`, or twice
+    the time that the last one took if that is longer, and at the latest when
+    `flush_bytes` of records are waiting (some 10,000 calls).
     """
 
     bootstrap: str
@@ -180,7 +182,9 @@ class _Loop:
 
     async def _flush(self) -> None:
         """Flush until it has succeeded, however long the disk stays full."""
+        now = asyncio.get_running_loop().time
         while True:
+            began = now()
             try:
                 flushed = await self._sink.flush()
             except SinkWriteFailed as error:
@@ -188,6 +192,8 @@ class _Loop:
                 if self._stop.is_set():
                     return
             else:
+                # The longer a commit takes, the more it should carry.
+                self._flush_at = max(self._flush_at, now() + _REST * (now() - began))
                 self._on_flush(Progress(flushed, self._source.lag()))
                 return
 
