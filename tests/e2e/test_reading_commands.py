@@ -332,7 +332,7 @@ def _raise(bootstrap: str, topics: Topics, *alerts: BudgetThresholdCrossed) -> N
 def test_alerts_are_shown_once_in_their_order(
     bootstrap: str, topics: Topics, tmp_path: Path
 ) -> None:
-    """People get a line each, programs a JSON object a line; one sent twice is one."""
+    """People get a line each, programs an array or CSV; one sent twice is one."""
     where = ("--data", tmp_path, "--bootstrap", bootstrap, "--prefix", topics.prefix)
     assert _out("alerts", *where) == ""
     half, most = _alert(50, NOON), _alert(90, NOON + timedelta(minutes=1))
@@ -341,8 +341,8 @@ def test_alerts_are_shown_once_in_their_order(
         "2026-11-22 12:00:00Z   50 %  daily: user alice has spent 9.50 of 10.00 USD "
         "(day from 2026-11-22 00:00Z)"
     )
-    lines = _out("alerts", *where, "--format", "json").splitlines()
-    assert [json.loads(line)["threshold_percent"] for line in lines] == [50, 90]
+    shown = json.loads(_out("alerts", *where, "--format", "json"))
+    assert [alert["threshold_percent"] for alert in shown] == [50, 90]
     cells = csv.DictReader(io.StringIO(_out("alerts", *where, "--format", "csv")))
     assert [row["threshold_percent"] for row in cells] == ["50", "90"]
 

@@ -14,6 +14,7 @@ import click
 from taximeter.alert_feed import alert_in_words, follow_alerts, raised_alerts
 from taximeter.broker.admin import ensure_topics
 from taximeter.cli.options import Format, format_option
+from taximeter.cli.output import write_rows
 from taximeter.cli.where import Where, where_options
 from taximeter.logs import say
 from taximeter_schemas.alerts import BudgetThresholdCrossed
@@ -32,16 +33,23 @@ _COLUMNS: Final = tuple(
 @format_option
 @click.option("--follow", is_flag=True, help="Go on with each new one, until Ctrl-C.")
 def command(where: Where, output: Format, *, follow: bool) -> None:
-    """Show the alerts that were raised, each once: a line or a JSON object a line."""
-    if output == "csv":
-        click.echo(_csv(_COLUMNS))
+    """Show the alerts that were raised, each once.
+
+    As JSON an array; with --follow, which has no end, an object a line.
+    """
     if follow:
+        if output == "csv":
+            click.echo(_csv(_COLUMNS))
         with suppress(KeyboardInterrupt):
             asyncio.run(_follow(where, output))
         return
     alerts = asyncio.run(raised_alerts(where.kafka(), where.topics))
-    for alert in alerts:
-        click.echo(_line(alert, output))
+    if output == "table":
+        for alert in alerts:
+            click.echo(alert_in_words(alert))
+    else:
+        rows = [alert.model_dump(mode="json") for alert in alerts]
+        write_rows(rows, output, _COLUMNS if output == "csv" else None)
     if not alerts:
         say("no alert has been raised")
 
