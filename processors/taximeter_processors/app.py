@@ -93,6 +93,9 @@ class WorkerConfig:
 class _MeterApp(faust.App):
     writer: Writer
 
+    def _create_directories(self) -> None:
+        """Make none: Faust would, where the process was started; we keep no files."""
+
     async def on_shutdown(self) -> None:
         await super().on_shutdown()
         await self.writer.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import faust
 import pytest
 
@@ -40,3 +42,12 @@ def test_installations_do_not_share_a_consumer_group() -> None:
         for prefix in ("one.", "two.")
     }
     assert len(ids) == 2
+
+
+async def test_nothing_is_left_in_the_working_directory(
+    app: faust.App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker makes no folders where it happens to be started."""
+    monkeypatch.chdir(tmp_path)
+    await app.on_first_start()
+    assert list(tmp_path.iterdir()) == []
