@@ -21,7 +21,7 @@ class _CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # Both are read when the consumer starts; aiokafka takes them at construction,
         # which is Faust's. A fetch that waits on idle partitions keeps the busy ones
-        # waiting too: Faust's 1.5 seconds were most of the time to an alert.
+        # waiting too, with Faust's own setting for up to 1.5 seconds.
         consumer._isolation_level = "read_committed"
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         return consumer

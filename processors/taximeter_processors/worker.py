@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 
 import faust
 
 from taximeter_processors.app import FlushReport, WorkerConfig, create_app
 from taximeter_processors.price_book import litellm_price_book
-
-_ALLOCATIONS_A_COLLECTION = 50_000
 
 __all__ = ["FlushReport", "WorkerConfig", "run_worker"]
 
@@ -25,10 +22,6 @@ def run_worker(config: WorkerConfig) -> None:
     for name in ("mode", "faust", "aiokafka"):
         logging.getLogger(name).setLevel(logging.WARNING)
     app = create_app(config, litellm_price_book())
-    # What is allocated here lives as long as a flush interval: looking for cycles in
-    # it after every 700 allocations, the default, found none and took time.
-    gc.freeze()
-    gc.set_threshold(_ALLOCATIONS_A_COLLECTION)
     worker = faust.Worker(
         app,
         loglevel="WARNING",

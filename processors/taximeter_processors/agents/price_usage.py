@@ -119,7 +119,7 @@ class PricingPartition:
 
 
 def _spend_advanced(source_partition: int, rows: list[bytes]) -> bytes:
-    # The bytes of a `SpendAdvanced`; a test holds them to the model.
+    # The bytes of a `SpendAdvanced`, which the watcher reads with the model.
     return (
         b'{"event_type":"SpendAdvanced","schema_version":1,'
         b'"source_partition":%d,"rows":[%b]}' % (source_partition, b",".join(rows))
