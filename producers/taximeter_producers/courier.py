@@ -20,10 +20,12 @@ import asyncio
 import logging
 import socket
 import threading
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal
+from itertools import groupby
+from typing import Any, Final, Literal, cast
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -231,8 +233,12 @@ class Courier:
         self._buffer.rest()
         self._raise_failure()
         while items := self._buffer.take(stretch):
-            for item in items:
-                self._pack(packer, item)
+            for waited_for, some in groupby(items, _is_delivery):
+                if waited_for:
+                    for delivery in cast("Iterator[Delivery]", some):
+                        self._pack_delivery(packer, delivery)
+                else:
+                    self._pack(packer, cast("Iterator[UsageEvent]", some), None)
             await self._send_all(producer, packer.full())
             self._raise_failure()
         await self._send_all(producer, packer.all())
@@ -241,31 +247,34 @@ class Courier:
         if self._failure is not None:
             raise self._failure
 
-    def _pack(self, packer: Packer, item: UsageEvent | Delivery) -> None:
-        if not isinstance(item, Delivery):
-            self._pack_event(packer, item, None)
-            return
-        if not item.events:
+    def _pack_delivery(self, packer: Packer, delivery: Delivery) -> None:
+        if not delivery.events:
             for record in (*self._outbox, *packer.records()):
-                record.hold(item)
-        for event in item.events:
-            self._pack_event(packer, event, item)
-        item.complete()
+                record.hold(delivery)
+        self._pack(packer, delivery.events, delivery)
+        delivery.complete()
 
-    def _pack_event(
-        self, packer: Packer, event: UsageEvent, delivery: Delivery | None
+    def _pack(
+        self, packer: Packer, events: Iterable[UsageEvent], delivery: Delivery | None
     ) -> None:
+        encoded = (self._encoded(event, delivery) for event in events)
+        packer.add([one for one in encoded if one is not None], delivery)
+
+    def _encoded(
+        self, event: UsageEvent, delivery: Delivery | None
+    ) -> tuple[bytes, bytes] | None:
         try:
             encoded = encode_event(event)
             if len(encoded) > MAX_EVENT_BYTES:
                 raise EventTooLarge(len(encoded), MAX_EVENT_BYTES)  # noqa: TRY301
-            packer.add(usage_key(event.event_id), encoded, delivery)
+            return usage_key(event.event_id), encoded
         except Exception as error:
             # Only an event that was built around its own validation comes here.
             self._buffer.settle(lost=1)
             log.exception("usage event lost: it cannot be encoded")
             if delivery is not None:
                 delivery.fail(error)
+            return None
 
     async def _send_all(
         self, producer: AIOKafkaProducer, records: list[Record]
@@ -350,6 +359,10 @@ class Courier:
                 self.trouble,
                 self._buffer.pending,
             )
+
+
+def _is_delivery(item: UsageEvent | Delivery) -> bool:
+    return isinstance(item, Delivery)
 
 
 class _PartitionsChanged(Exception):

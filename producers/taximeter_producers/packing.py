@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
 
-from taximeter_schemas.partitioning import partition_of
+from taximeter_schemas.partitioning import partitions_of
 from taximeter_schemas.records import packed
 from taximeter_schemas.usage import UsageEvent
 
@@ -152,9 +152,17 @@ class Packer:
         self._open: dict[int, Record] = {}
         self._sealed: list[Record] = []
 
-    def add(self, key: bytes, encoded: bytes, delivery: Delivery | None = None) -> None:
-        """Put an event into the open record of the partition its key decides."""
-        partition = partition_of(key, self.partitions)
+    def add(
+        self, events: Sequence[tuple[bytes, bytes]], delivery: Delivery | None = None
+    ) -> None:
+        """Put events, each a key and its JSON, into the records their keys decide."""
+        partitions = partitions_of([key for key, _ in events], self.partitions)
+        for partition, (key, encoded) in zip(partitions, events, strict=True):
+            self._add(partition, key, encoded, delivery)
+
+    def _add(
+        self, partition: int, key: bytes, encoded: bytes, delivery: Delivery | None
+    ) -> None:
         record = self._open.get(partition)
         if record and record.size_bytes + len(encoded) + _AROUND > self._max_bytes:
             self._seal(partition)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
 from struct import unpack_from
+from typing import Final
 
-__all__ = ["murmur2", "partition_of"]
+__all__ = ["murmur2", "partition_of", "partitions_of"]
 
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
 _SEED = 0x9747B28C
+_FEWEST_AT_ONCE: Final = 8
 
 
 def murmur2(data: bytes) -> int:
@@ -45,3 +50,46 @@ def partition_of(key: bytes, partitions: int) -> int:
     [1, 2, 2]
     """
     return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def partitions_of(keys: Sequence[bytes], partitions: int) -> list[int]:
+    """Return the partition of each key; much quicker than one by one for many.
+
+    >>> partitions_of((b"alice", b"bob", b"carol"), 4)
+    [1, 2, 2]
+    """
+    return [(found & 0x7FFFFFFF) % partitions for found in _murmur2_of_all(keys)]
+
+
+def _murmur2_of_all(keys: Sequence[bytes]) -> list[int]:
+    lengths = set(map(len, keys))
+    alike = len(lengths) == 1 and not any(length % 4 for length in lengths)
+    if not alike or len(keys) < _FEWEST_AT_ONCE or sys.byteorder != "little":
+        return [murmur2(key) for key in keys]
+    return _side_by_side(keys, *lengths)
+
+
+def _side_by_side(keys: Sequence[bytes], length: int) -> list[int]:
+    # Each key has a lane of 64 bits in one large integer. A product of two numbers of
+    # 32 bits stays within its lane, so every step is taken for all keys at once.
+    count = len(keys)
+    low, low_8 = _in_each_lane(count, 32), _in_each_lane(count, 8)
+    low_17, low_19 = _in_each_lane(count, 17), _in_each_lane(count, 19)
+    words = memoryview(b"".join(keys)).cast("I")
+    lanes = bytearray(8 * count)
+    halves = memoryview(lanes).cast("I")[::2]
+    h = _in_each_lane(count, 1) * (_SEED ^ length)
+    for number in range(length // 4):
+        halves[:] = words[number :: length // 4]
+        mixed = int.from_bytes(lanes, "little") * _M & low
+        mixed = (mixed ^ mixed >> 24 & low_8) * _M & low
+        h = (h * _M & low) ^ mixed
+    h = (h ^ h >> 13 & low_19) * _M & low
+    h ^= h >> 15 & low_17
+    return memoryview(h.to_bytes(8 * count, "little")).cast("I")[::2].tolist()
+
+
+@lru_cache(maxsize=256)
+def _in_each_lane(count: int, bits: int) -> int:
+    one = int.from_bytes(b"\1\0\0\0\0\0\0\0" * count, "little")
+    return one * ((1 << bits) - 1)

@@ -20,7 +20,7 @@ def packed_up(
 ) -> list[Record]:
     """Return the records in which a packer puts these events."""
     for event_id, encoded in events:
-        packer.add(usage_key(event_id), encoded, delivery)
+        packer.add([(usage_key(event_id), encoded)], delivery)
     return packer.all()
 
 
