@@ -14,30 +14,32 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from pydantic_core import from_json, to_json
+from msgspec import json
 
+from taximeter_processors.accounts import Account
 from taximeter_processors.windows import Bounds, period_bounds
 from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.budgets import (
     BudgetDefined,
     BudgetEvent,
     BudgetRemoved,
-    BudgetState,
-    BudgetStatus,
     Subject,
     SubjectKind,
     alert_id,
 )
-from taximeter_schemas.money import pico_from_usd, usd_from_pico
+from taximeter_schemas.money import usd_from_pico
 from taximeter_schemas.spend import Partial, PartialRow
 
-__all__ = ["BudgetBook", "SpendMerge", "status_key"]
+__all__ = ["BudgetBook", "BudgetFlush", "SpendMerge"]
 
 _LATCH: Final = b"alert:"
-_WARNING_FROM_PERCENT: Final = 80
 
 
 _Key = tuple[SubjectKind, str, int]
+
+_key: Final = json.Decoder(_Key)
+_sources: Final = json.Decoder(dict[int, Partial])
+_row: Final = json.Encoder().encode
 
 
 class Replaced(NamedTuple):
@@ -59,11 +61,7 @@ class SpendMerge:
         self._touched: set[_Key] = set()
         for key, value in stored.items():
             if key.startswith(b"["):
-                kind, name, window = from_json(key)
-                sources = from_json(value).items()
-                self._partials[kind, name, window] = {
-                    int(source): Partial(*row) for source, row in sources
-                }
+                self._partials[_key.decode(key)] = _sources.decode(value)
 
     def take(self, source_partition: int, row: PartialRow) -> Replaced | None:
         """Take a partial in; return what it replaces, or None if it is an older one.
@@ -95,50 +93,19 @@ class SpendMerge:
 
     def changed(self) -> list[tuple[bytes, bytes]]:
         """Return the rows that changed since `clear`, to be stored."""
-        return [(to_json(key), to_json(self._partials[key])) for key in self._touched]
+        return [(_row(key), _row(self._partials[key])) for key in self._touched]
 
     def clear(self) -> None:
         """Forget what changed: it is stored."""
         self._touched.clear()
 
 
-class _Account:
-    """One subject in one period of one budget, and what it has spent there."""
-
-    __slots__ = (
-        "bounds",
-        "budget",
-        "calls",
-        "cost_pico",
-        "raised",
-        "subject",
-        "unpriced_calls",
-    )
-
-    def __init__(self, budget: BudgetDefined, subject: Subject, bounds: Bounds) -> None:
-        self.budget = budget
-        self.subject = subject
-        self.bounds = bounds
-        self.raised = 0  # how many thresholds, from the lowest, are known to be
-        self.cost_pico = self.calls = self.unpriced_calls = 0
-
-    def move(self, old: Partial | None, new: Partial) -> None:
-        """Let one partial take the place of another in the sums."""
-        self.cost_pico += int(new.cost_pico)
-        self.calls += new.calls
-        self.unpriced_calls += new.unpriced_calls
-        if old is not None:
-            self.cost_pico -= int(old.cost_pico)
-            self.calls -= old.calls
-            self.unpriced_calls -= old.unpriced_calls
-
-
 @dataclass(frozen=True)
 class BudgetFlush:
-    """What a flush of the watcher writes."""
+    """What a flush of the watcher writes; statuses and rows are keys and values."""
 
     alerts: list[BudgetThresholdCrossed]
-    statuses: list[BudgetStatus]
+    statuses: list[tuple[bytes, bytes]]
     rows: list[tuple[bytes, bytes]]
 
 
@@ -157,10 +124,10 @@ class BudgetBook:
             if key.startswith(_LATCH)
         }
         self._budgets: dict[str, BudgetDefined] = {}
-        self._accounts: dict[tuple[str, Subject, Bounds], _Account] = {}
+        self._accounts: dict[tuple[str, Subject, Bounds], Account] = {}
         # Which accounts a subject's window counts for, found once.
-        self._counting: dict[_Key, list[_Account]] = {}
-        self._touched: set[_Account] = set()
+        self._counting: dict[_Key, list[Account]] = {}
+        self._touched: set[Account] = set()
         self._newly_raised: list[UUID] = []
 
     def learn(self, event: BudgetEvent) -> None:
@@ -202,7 +169,7 @@ class BudgetBook:
         latches = [(_LATCH + str(alert.alert_id).encode(), b"1") for alert in alerts]
         return BudgetFlush(
             alerts,
-            [_status(account) for account in touched],
+            [account.status() for account in touched],
             self._merge.changed() + latches,
         )
 
@@ -218,7 +185,7 @@ class BudgetBook:
         for key in [key for key in self._accounts if key[0] == budget_id]:
             self._touched.discard(self._accounts.pop(key))
 
-    def _accounts_of(self, row: PartialRow) -> list[_Account]:
+    def _accounts_of(self, row: PartialRow) -> list[Account]:
         key = row[:3]
         accounts = self._counting.get(key)
         if accounts is None:
@@ -230,24 +197,20 @@ class BudgetBook:
             ]
         return accounts
 
-    def _account(
-        self, budget: BudgetDefined, subject: Subject, window: int
-    ) -> _Account:
+    def _account(self, budget: BudgetDefined, subject: Subject, window: int) -> Account:
         bounds = period_bounds(budget.period, budget.time_zone, window)
         key = budget.budget_id, subject, bounds
         account = self._accounts.get(key)
         if account is None:
-            account = self._accounts[key] = _Account(budget, subject, bounds)
+            account = self._accounts[key] = Account(budget, subject, bounds)
         return account
 
-    def _due(
-        self, account: _Account, now: datetime
-    ) -> Iterator[BudgetThresholdCrossed]:
+    def _due(self, account: Account, now: datetime) -> Iterator[BudgetThresholdCrossed]:
         budget, spent = account.budget, account.cost_pico
         end = account.bounds.end
         if end is not None and end <= budget.defined_at:
             return  # the budget did not exist yet while that period ran
-        limit = pico_from_usd(budget.limit_usd)
+        limit = account.limit_pico
         for percent in budget.thresholds_percent[account.raised :]:
             if spent <= 0 or spent * 100 < percent * limit:
                 return
@@ -263,42 +226,8 @@ class BudgetBook:
                 yield _crossed(identity, account, percent, now)
 
 
-def _status(account: _Account) -> BudgetStatus:
-    budget, spent = account.budget, account.cost_pico
-    limit = pico_from_usd(budget.limit_usd)
-    return BudgetStatus(
-        budget_id=budget.budget_id,
-        subject_kind=account.subject.kind,
-        subject_id=account.subject.id,
-        period=budget.period,
-        period_start=account.bounds.start,
-        period_end=account.bounds.end,
-        limit_usd=budget.limit_usd,
-        spent_usd=usd_from_pico(spent),
-        remaining_usd=usd_from_pico(limit - spent),
-        state=_state(spent, limit),
-        calls=account.calls,
-        unpriced_calls=account.unpriced_calls,
-    )
-
-
-def status_key(status: BudgetStatus) -> bytes:
-    """Return the key under which the latest status of an account is kept."""
-    start = status.period_start.isoformat() if status.period_start else "total"
-    subject = f"{status.subject_kind}|{status.subject_id}"
-    return f"{status.budget_id}|{subject}|{start}".encode()
-
-
-def _state(spent: int, limit: int) -> BudgetState:
-    if spent > 0 and spent >= limit:
-        return "exceeded"
-    if spent > 0 and spent * 100 >= limit * _WARNING_FROM_PERCENT:
-        return "warning"
-    return "within"
-
-
 def _crossed(
-    identity: UUID, account: _Account, percent: int, now: datetime
+    identity: UUID, account: Account, percent: int, now: datetime
 ) -> BudgetThresholdCrossed:
     budget = account.budget
     return BudgetThresholdCrossed(

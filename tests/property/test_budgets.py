@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taximeter_processors.budgets import BudgetBook, status_key
+from taximeter_processors.budgets import BudgetBook
 from taximeter_processors.windows import period_bounds, window_start
 from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.budgets import BudgetDefined, BudgetStatus, Scope, Subject
@@ -122,7 +122,10 @@ class Watcher:
         flush = self.book.flush(NOON)
         self.rows.update(flush.rows)
         self.alerts += flush.alerts
-        self.statuses |= {status_key(status): status for status in flush.statuses}
+        self.statuses |= {
+            key: BudgetStatus.model_validate_json(value)
+            for key, value in flush.statuses
+        }
         self.written = self.next
         self.book.flushed()
 

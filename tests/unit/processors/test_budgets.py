@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from taximeter_processors.budgets import BudgetBook, SpendMerge, status_key
+from taximeter_processors.budgets import BudgetBook, SpendMerge
 from taximeter_processors.windows import window_start
 from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.budgets import (
@@ -75,7 +75,10 @@ class Watched:
         flush = self.book.flush(NOON)
         self.rows.update(flush.rows)
         self.alerts += flush.alerts
-        self.statuses |= {status_key(status): status for status in flush.statuses}
+        self.statuses |= {
+            key: BudgetStatus.model_validate_json(value)
+            for key, value in flush.statuses
+        }
         self.book.flushed()
         return [alert.threshold_percent for alert in flush.alerts]
 
