@@ -34,7 +34,8 @@ log = logging.getLogger(__name__)
 
 _FLUSH_AT_EVENTS = 20_000
 _SHARE_OF_TIME = 0.2
-_LONGEST_PAUSE = 1.0
+_LONGEST_PAUSE = 3.0
+_IDLE_SECONDS = 0.1
 _REOPEN_AFTER_SECONDS = 1.0
 _REOPEN_AFTER_FENCED_SECONDS = 5.0
 
@@ -104,7 +105,7 @@ class Partitions:
         open_partition: opens the work on one partition, from its committed state.
         flush_seconds: how long applied records may wait for a flush when there is
             little to do; flushing takes a fifth of the time at most, so it gets
-            rarer under load.
+            rarer under load. What is left when nothing more comes is flushed at once.
         on_flush: called when a partition was opened, and after each flush.
     """
 
@@ -126,6 +127,8 @@ class Partitions:
         self._open: dict[int, _Open] = {}
         self._open_at: dict[int, float] = {}
         self._next_flush_at = 0.0
+        self._earliest_flush_at = 0.0
+        self._applied_at = 0.0
         self._lock = asyncio.Lock()
 
     async def take(self, event: EventT[bytes]) -> None:
@@ -147,7 +150,7 @@ class Partitions:
         """Flush what is due, open what is not open yet; called all the time."""
         async with self._lock:
             await self._open_due()
-            if monotonic() >= self._next_flush_at:
+            if self._is_due(monotonic()):
                 await self._flush(list(self._open))
 
     async def own(self, partitions: set[int]) -> None:
@@ -172,12 +175,17 @@ class Partitions:
         """Return what is in work now, by partition."""
         return {partition: opened.work for partition, opened in self._open.items()}
 
+    def _is_due(self, now: float) -> bool:
+        idle = now >= self._applied_at + _IDLE_SECONDS
+        return now >= (self._earliest_flush_at if idle else self._next_flush_at)
+
     async def _apply(self, opened: _Open, event: EventT[bytes]) -> None:
         message, work = event.message, opened.work
         if message.offset > work.next_offset:
             await self._read_up_to(work, message.partition, message.offset)
         if message.offset == work.next_offset:
             work.apply(_record(event))
+            self._applied_at = monotonic()
             message.incref()  # held until the flush
             opened.applied.append(event)
 
@@ -222,7 +230,9 @@ class Partitions:
         await asyncio.gather(*(self._flush_one(p) for p in moved))
         took = process_time() - started  # waiting for Kafka costs nobody anything
         pause = max(self._flush_seconds, min(took / _SHARE_OF_TIME, _LONGEST_PAUSE))
-        self._next_flush_at = monotonic() + pause
+        now = monotonic()
+        self._next_flush_at = now + pause
+        self._earliest_flush_at = now + self._flush_seconds
 
     async def _flush_one(self, partition: int) -> None:
         opened = self._open[partition]
