@@ -11,12 +11,18 @@ from taximeter_processors.charging import Pricer
 from taximeter_processors.dedupe import DEFAULT_HORIZON
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
 from taximeter_processors.pricing import Priced
+from taximeter_processors.rates import Counts
 from taximeter_processors.sums import PROGRESS_KEY, decode_row
 from taximeter_schemas.charges import Charge, charges_adapter
 from taximeter_schemas.dead_letters import DeadLetter
 from taximeter_schemas.records import encode_event, packed
 from taximeter_schemas.spend import Partial, PartialRow
-from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS, Usage, UsageEvent
+from taximeter_schemas.usage import (
+    INPUT_TOKENS,
+    OUTPUT_TOKENS,
+    UsageEvent,
+    usage_event_adapter,
+)
 from tests.builders import NOON
 
 __all__ = ["INPUT_USD", "OUTPUT_USD", "UNPRICED", "Bench", "FlatPricer", "as_packed"]
@@ -29,14 +35,14 @@ OUTPUT_USD = Decimal("0.000015")
 class FlatPricer:
     """Every model costs the same, but for one that has no price."""
 
-    def price_usage(
-        self, provider: str, model: str, service_tier: str, usage: Usage
+    def price_counts(
+        self, provider: str, model: str, service_tier: str, counts: Counts
     ) -> Priced:
         """Return so much a token in, so much a token out."""
         if model == UNPRICED:
             return Priced(None, None, "unknown_model", "flat-1", None)
-        tokens_in = sum(getattr(usage, name) for name in INPUT_TOKENS)
-        tokens_out = sum(getattr(usage, name) for name in OUTPUT_TOKENS)
+        tokens_in = int(sum(counts.get(name, 0) for name in INPUT_TOKENS))
+        tokens_out = int(sum(counts.get(name, 0) for name in OUTPUT_TOKENS))
         return Priced(
             tokens_in * 3_000_001, tokens_out * 15_000_000, None, "flat-1", model
         )
@@ -155,7 +161,10 @@ class Bench:
         self.partials += [
             decode_row(*row) for row in flush.rows if row[0] != PROGRESS_KEY
         ]
-        self.forwarded += flush.misplaced
+        self.forwarded += [
+            usage_event_adapter.validate_json(event.encoded)
+            for event in flush.misplaced
+        ]
         return flush
 
     @property

@@ -9,22 +9,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from pydantic_core import to_json
 
+from taximeter_processors.calls import Call
 from taximeter_processors.pricing import Priced
+from taximeter_processors.rates import Counts, counts_of
 from taximeter_schemas.charges import UnpricedReason
-from taximeter_schemas.money import usd_text
-from taximeter_schemas.records import encode_event
-from taximeter_schemas.usage import (
-    INPUT_TOKENS,
-    OUTPUT_TOKENS,
-    Usage,
-    UsageCorrected,
-    UsageEvent,
-    UsageRecorded,
-)
+from taximeter_schemas.money import PICO_PER_USD, usd_text
+from taximeter_schemas.usage import OTHER_UNITS, Usage, UsageCorrected, UsageEvent
 
 __all__ = ["Amounts", "ChargeWriter", "Pricer", "amounts_of", "tokens_in"]
 
@@ -48,49 +42,53 @@ class Amounts(NamedTuple):
 class Pricer(Protocol):
     """The part of a price book that charging needs."""
 
-    def price_usage(
-        self, provider: str, model: str, service_tier: str, usage: Usage
+    def price_counts(
+        self, provider: str, model: str, service_tier: str, counts: Counts
     ) -> Priced:
-        """Return what this usage costs."""
+        """Return what so much of everything costs."""
         ...
 
 
-_TOKEN_FIELDS = INPUT_TOKENS + OUTPUT_TOKENS
+_NOT_TOKENS: Final = frozenset(OTHER_UNITS)
 
 
-def tokens_in(usage: Usage) -> int:
-    """Return all tokens of a usage; its buckets are disjoint.
+def tokens_in(counts: Counts) -> int:
+    """Return all tokens that were used; the buckets are disjoint.
 
-    >>> tokens_in(Usage(text_input_tokens=3, cache_read_tokens=2))
+    >>> tokens_in({"text_input_tokens": 3, "cache_read_tokens": 2, "pages": 1})
     5
     """
-    counts = usage.__dict__
-    return sum([counts[name] for name in _TOKEN_FIELDS])
+    if _NOT_TOKENS.isdisjoint(counts):
+        return int(sum(counts.values()))
+    return int(sum(n for name, n in counts.items() if name not in _NOT_TOKENS))
 
 
-def amounts_of(event: UsageEvent, pricer: Pricer) -> Amounts:
+def amounts_of(event: Call | UsageEvent, pricer: Pricer) -> Amounts:
     """Price a usage event: what a call cost, or what a correction adds to it."""
     if isinstance(event, UsageCorrected):
         return _difference(event, pricer)
-    input_pico, output_pico, reason, version, match = pricer.price_usage(
-        event.provider, event.model, event.service_tier, event.usage
+    used = event.usage
+    counts = counts_of(used) if isinstance(used, Usage) else used
+    input_pico, output_pico, reason, version, match = pricer.price_counts(
+        event.provider, event.model, event.service_tier, counts
     )
     cost = _plus(input_pico, output_pico)
-    tokens = tokens_in(event.usage)
+    tokens = tokens_in(counts)
     return Amounts(input_pico, output_pico, cost, tokens, 1, reason, version, match)
 
 
 def _difference(event: UsageCorrected, pricer: Pricer) -> Amounts:
     facts = event.provider, event.model, event.service_tier
-    old = pricer.price_usage(*facts, event.old_usage)
-    new = pricer.price_usage(*facts, event.new_usage)
+    before, after = counts_of(event.old_usage), counts_of(event.new_usage)
+    old = pricer.price_counts(*facts, before)
+    new = pricer.price_counts(*facts, after)
     input_pico = _minus(new.input_pico, old.input_pico)
     output_pico = _minus(new.output_pico, old.output_pico)
     return Amounts(
         input_pico,
         output_pico,
         _plus(input_pico, output_pico),
-        tokens_in(event.new_usage) - tokens_in(event.old_usage),
+        tokens_in(after) - tokens_in(before),
         0,
         new.unpriced_reason or old.unpriced_reason,
         new.price_version,
@@ -124,11 +122,7 @@ class ChargeWriter:
         )
 
     def write(
-        self,
-        event: UsageEvent,
-        amounts: Amounts,
-        position: int,
-        encoded: bytes | None = None,
+        self, event: Call | UsageEvent, amounts: Amounts, position: int, encoded: bytes
     ) -> bytes:
         """Return the charge as the JSON of `UsagePriced` or `ChargeAdjusted`.
 
@@ -136,33 +130,41 @@ class ChargeWriter:
             event: what was recorded.
             amounts: what it costs.
             position: its place in the record.
-            encoded: the event's own bytes, where they are known.
+            encoded: the event's own bytes.
         """
-        head = (
-            f"{self._origin}{position},"
-            f'"input_cost_usd":{_usd(amounts.input_pico)},'
-            f'"output_cost_usd":{_usd(amounts.output_pico)},'
-            f'"cost_usd":{_usd(amounts.cost_pico)},'
-            f'"unpriced_reason":{_text(amounts.unpriced_reason)},'
-            f'"price_version":{_text(amounts.price_version)},'
-            f'"price_match":{_text(amounts.price_match)},'
+        input_pico, output_pico, cost_pico, _, _, reason, version, match = amounts
+        facts = (
+            f'{self._origin}{position},"input_cost_usd":{_usd(input_pico)},'
+            f'"output_cost_usd":{_usd(output_pico)},"cost_usd":{_usd(cost_pico)},'
+            f"{_pricing(reason, version, match)}"
         ).encode()
-        body = encoded or encode_event(event)
-        if isinstance(event, UsageRecorded):
-            return b'{"event_type":"UsagePriced",%b"recorded":%b}' % (head, body)
+        if not isinstance(event, UsageCorrected):
+            return b'{"event_type":"UsagePriced",%b,"recorded":%b}' % (facts, encoded)
         why = f'"adjusts":"{event.corrects}","reason":{_text(event.reason)}'.encode()
-        return b'{"event_type":"ChargeAdjusted",%b%b,"corrected":%b}' % (
-            head,
+        return b'{"event_type":"ChargeAdjusted",%b,%b,"corrected":%b}' % (
+            facts,
             why,
-            body,
+            encoded,
         )
 
 
 def _usd(pico: int | None) -> str:
-    return "null" if pico is None else f'"{usd_text(pico)}"'
+    if pico is None:
+        return "null"
+    if pico < 0:
+        return f'"{usd_text(pico)}"'
+    # As `usd_text` writes it, one call less.
+    return f'"{pico // PICO_PER_USD}.{pico % PICO_PER_USD:012d}"'
 
 
 @lru_cache(maxsize=4_096)
+def _pricing(reason: str | None, version: str, match: str | None) -> str:
+    # The same few come again and again.
+    return (
+        f'"unpriced_reason":{_text(reason)},"price_version":{_text(version)},'
+        f'"price_match":{_text(match)}'
+    )
+
+
 def _text(known: str | None) -> str:
-    # The same few names come again and again.
     return to_json(known).decode()

@@ -9,6 +9,7 @@ stretches again and ends up with the very same memory.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -68,6 +69,18 @@ class SeenIds:
         while self._generations[0].number < number - _GENERATIONS * self._seconds:
             del self._generations[0], self._ids[0]
 
+    def all_new(self, ids: Sequence[int]) -> bool:
+        """Remember the ids of one record if all are new; else change nothing.
+
+        Nearly all records hold no duplicate, and a set finds that out for a hundred
+        ids in the time that a loop takes for two.
+        """
+        fresh = set(ids)
+        if len(fresh) < len(ids) or not all(map(fresh.isdisjoint, self._ids)):
+            return False
+        self._ids[-1].update(fresh)
+        return True
+
     def first_time(self, event_id: UUID) -> bool:
         """Remember an id; tell whether it was new within the horizon.
 
@@ -80,9 +93,9 @@ class SeenIds:
         self._ids[-1].add(key)
         return not known
 
-    def remember(self, event_id: UUID, offset: int) -> None:
-        """Put back an id that an earlier owner saw at this offset."""
+    def remember(self, ids: Iterable[int], offset: int) -> None:
+        """Put back ids that an earlier owner saw at this offset."""
         index = len(self._generations) - 1
         while index > 0 and self._generations[index].start_offset > offset:
             index -= 1
-        self._ids[index].add(event_id.int)
+        self._ids[index].update(ids)

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple, cast
+from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
+from taximeter_processors.calls import Call, Reading, Readings, read_usage
 from taximeter_processors.charging import ChargeWriter, Pricer, amounts_of
 from taximeter_processors.dedupe import DEFAULT_HORIZON, Generation, SeenIds
 from taximeter_processors.sums import PROGRESS_KEY, PartialSums, stated
@@ -21,14 +24,19 @@ from taximeter_schemas.records import (
     Fault,
     Origin,
     dead_letter,
-    encoded_parts,
     packed,
-    read_record,
     usage_partition,
 )
-from taximeter_schemas.usage import UsageEvent
+from taximeter_schemas.usage import UsageCorrected
 
-__all__ = ["Flush", "MeterCounts", "PartitionMeter", "Progress", "UsageRecord"]
+__all__ = [
+    "Flush",
+    "MeterCounts",
+    "Misplaced",
+    "PartitionMeter",
+    "Progress",
+    "UsageRecord",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,13 @@ class MeterCounts:
     forwarded: int = 0
 
 
+class Misplaced(NamedTuple):
+    """An event that somebody put into another partition than its own, encoded."""
+
+    event_id: UUID
+    encoded: bytes
+
+
 @dataclass
 class Flush:
     """What is to be written, in one transaction, before the records are done.
@@ -91,7 +106,7 @@ class Flush:
         default_factory=list[tuple[bytes, bytes]]
     )
     dead_letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
-    misplaced: list[UsageEvent] = field(default_factory=list[UsageEvent])
+    misplaced: list[Misplaced] = field(default_factory=list[Misplaced])
     rows: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
     advanced: dict[int, list[bytes]] = field(default_factory=dict[int, list[bytes]])
 
@@ -157,33 +172,24 @@ class PartitionMeter:
         Called for every record from the start of the oldest generation up to the
         progress, before the first `apply`.
         """
-        for reading in read_record(record.value, record.recorded_at):
-            if not isinstance(reading, Fault) and self._is_ours(reading, record):
-                self._seen.remember(reading.event_id, record.offset)
+        readings = self._read(record)
+        ids = [
+            event.event_id.int
+            for event in readings.events
+            if not isinstance(event, Fault) and self._is_ours(event, record)
+        ]
+        self._seen.remember(ids, record.offset)
 
     def apply(self, record: UsageRecord) -> None:
         """Apply the next record: each good event once, each fault as a dead letter."""
         self._seen.advance(record.offset, record.recorded_at)
-        readings = read_record(record.value, record.recorded_at)
-        parts = _own_parts(record, readings)
-        writer = ChargeWriter(self._partition, record.offset, record.recorded_at)
-        charges: list[bytes] = []
-        for position, reading in enumerate(readings):
-            if isinstance(reading, Fault):
-                self._keep(reading, record, position if len(readings) > 1 else None)
-            elif not self._is_ours(reading, record):
-                self._pending.misplaced.append(reading)
-                self.counts.forwarded += 1
-            elif not self._seen.first_time(reading.event_id):
-                self.counts.duplicates += 1
-            else:
-                amounts = amounts_of(reading, self._pricer)
-                encoded = parts[position] if parts else None
-                charges.append(writer.write(reading, amounts, position, encoded))
-                self._sums.add(reading, amounts, record.offset)
-                self.counts.events += 1
-                self.counts.unpriced += amounts.cost_pico is None
-        self._done(record.offset, charges, len(readings))
+        readings = self._read(record)
+        charges = self._charged(record, readings, self._counting(record, readings))
+        if charges:
+            key = f"{self._partition}:{record.offset}".encode()
+            self._pending.charges.append((key, packed(charges)))
+        self._next_offset = record.offset + 1
+        self._unflushed += len(readings.events)
 
     def pass_to(self, offset: int) -> None:
         """Take note that no record stands before this offset any more."""
@@ -208,32 +214,66 @@ class PartitionMeter:
         self._unflushed = 0
         self._flushed_offset = self._next_offset
 
-    def _is_ours(self, event: UsageEvent, record: UsageRecord) -> bool:
+    def _read(self, record: UsageRecord) -> Readings:
+        ours = record.placed_for is not None
+        return read_usage(record.value or b"", record.recorded_at, ours=ours)
+
+    def _counting(
+        self, record: UsageRecord, readings: Readings
+    ) -> Sequence[tuple[int, Call | UsageCorrected]]:
+        """Return the events of a record that count, each with its position."""
+        events = readings.events
+        if readings.plain and record.placed_for == self._partitions:
+            calls = cast("Sequence[Call]", events)
+            if self._seen.all_new([call.event_id.int for call in calls]):
+                return list(enumerate(calls))
+        return [
+            (position, event)
+            for position, event in enumerate(events)
+            if not isinstance(event, Fault)
+            and self._counts(event, record, readings.encoded[position])
+        ]
+
+    def _counts(
+        self, event: Call | UsageCorrected, record: UsageRecord, encoded: bytes
+    ) -> bool:
+        if not self._is_ours(event, record):
+            self._pending.misplaced.append(Misplaced(event.event_id, encoded))
+            self.counts.forwarded += 1
+            return False
+        if not self._seen.first_time(event.event_id):
+            self.counts.duplicates += 1
+            return False
+        return True
+
+    def _charged(
+        self,
+        record: UsageRecord,
+        readings: Readings,
+        counting: Sequence[tuple[int, Call | UsageCorrected]],
+    ) -> list[bytes]:
+        self._keep_faults(record, readings.events)
+        writer = ChargeWriter(self._partition, record.offset, record.recorded_at)
+        pricer, sums, encoded = self._pricer, self._sums, readings.encoded
+        charges: list[bytes] = []
+        for position, event in counting:
+            amounts = amounts_of(event, pricer)
+            charges.append(writer.write(event, amounts, position, encoded[position]))
+            sums.add(event, amounts, record.offset)
+            self.counts.unpriced += amounts.cost_pico is None
+        self.counts.events += len(charges)
+        return charges
+
+    def _is_ours(self, event: Call | UsageCorrected, record: UsageRecord) -> bool:
         if record.placed_for == self._partitions:
             return True
         return usage_partition(event.event_id, self._partitions) == self._partition
 
-    def _keep(self, fault: Fault, record: UsageRecord, position: int | None) -> None:
+    def _keep_faults(self, record: UsageRecord, events: Sequence[Reading]) -> None:
         origin = Origin(self._topic, self._partition, record.offset)
-        letter = dead_letter(fault, origin, position, record.recorded_at)
-        self._pending.dead_letters.append(letter)
-        self.counts.dead_letters += 1
-
-    def _done(self, offset: int, charges: list[bytes], events: int) -> None:
-        if charges:
-            key = f"{self._partition}:{offset}".encode()
-            self._pending.charges.append((key, packed(charges)))
-        self._next_offset = offset + 1
-        self._unflushed += events
-
-
-def _own_parts(
-    record: UsageRecord, readings: Sequence[UsageEvent | Fault]
-) -> Sequence[bytes] | None:
-    # What our own emitter encoded goes into the charge as it stands. It sends no
-    # faults, and where one stands the bytes may be cut in the wrong places.
-    if record.placed_for is None or record.value is None:
-        return None
-    if any(isinstance(reading, Fault) for reading in readings):
-        return None
-    return encoded_parts(record.value, len(readings))
+        for position, event in enumerate(events):
+            if isinstance(event, Fault):
+                place = position if len(events) > 1 else None
+                letter = dead_letter(event, origin, place, record.recorded_at)
+                self._pending.dead_letters.append(letter)
+                self.counts.dead_letters += 1

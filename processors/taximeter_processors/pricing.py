@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from taximeter_processors.ladders import Ladder, price_ladder
 from taximeter_processors.model_names import ModelIndex
 from taximeter_processors.price_entries import PriceEntry, refuse_floats
-from taximeter_processors.rates import RateCard
+from taximeter_processors.rates import Counts, RateCard, counts_of
 from taximeter_schemas.charges import UnpricedReason
 from taximeter_schemas.fields import MAX_COUNT
 from taximeter_schemas.usage import INPUT_TOKENS, Usage, UsageRecorded
@@ -94,7 +94,13 @@ class PriceBook:
     def price_usage(
         self, provider: str, model: str, service_tier: str, usage: Usage
     ) -> Priced:
-        """Return what a usage costs at a model's prices for a service tier.
+        """Return what a usage costs at a model's prices for a service tier."""
+        return self.price_counts(provider, model, service_tier, counts_of(usage))
+
+    def price_counts(
+        self, provider: str, model: str, service_tier: str, counts: Counts
+    ) -> Priced:
+        """Return what so much of everything costs, see `price_usage`.
 
         Every class of tokens whose price is whole pico-dollars is multiplied right
         here; whatever needs a rule more, like a long request or another unit, goes
@@ -103,28 +109,25 @@ class PriceBook:
         names = (provider, model, service_tier)
         price = self._prices.get(names) or self._look_up(names)
         match, inputs, outputs, up_to, _, unpriced = price
-        counts = usage.__dict__
         input_tokens = input_pico = output_pico = 0
-        for name in usage.model_fields_set:
-            count = counts[name]
-            if count:
-                if name in inputs:
-                    input_tokens += count
-                    input_pico += count * inputs[name]
-                elif name in outputs:
-                    output_pico += count * outputs[name]
-                else:
-                    return self._priced_by_rule(price, usage)
+        for name, count in counts.items():
+            if name in inputs:
+                input_tokens += count
+                input_pico += count * inputs[name]
+            elif name in outputs:
+                output_pico += count * outputs[name]
+            elif count:
+                return self._priced_by_rule(price, counts)
         if input_tokens > up_to:
-            return self._priced_by_rule(price, usage)
+            return self._priced_by_rule(price, counts)
         if match is None:
             return unpriced
         return Priced(input_pico, output_pico, None, self.version, match)
 
-    def _priced_by_rule(self, price: _Price, usage: Usage) -> Priced:
+    def _priced_by_rule(self, price: _Price, counts: Counts) -> Priced:
         if price.match is None:
             return price.unpriced
-        charged = _step(price.ladder, usage).charge(usage)
+        charged = _step(price.ladder, counts).charge(counts)
         if charged is None:
             return price.unpriced
         return Priced(*charged, None, self.version, price.match)
@@ -152,6 +155,6 @@ class PriceBook:
         )
 
 
-def _step(ladder: Ladder, usage: Usage) -> RateCard:
-    tokens = sum(getattr(usage, name) for name in INPUT_TOKENS)
+def _step(ladder: Ladder, counts: Counts) -> RateCard:
+    tokens = sum(counts.get(name, 0) for name in INPUT_TOKENS)
     return next(rates for above, rates in reversed(ladder) if tokens > above)

@@ -15,7 +15,7 @@ from typing import Final
 from taximeter_processors.price_entries import PriceEntry
 from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS, Usage
 
-__all__ = ["RateCard", "rate_card"]
+__all__ = ["Counts", "RateCard", "counts_of", "rate_card"]
 
 _OWN_PRICE: Final = {
     "text_input_tokens": "input_cost_per_token",
@@ -62,7 +62,11 @@ _TWINS: Final[Mapping[str, tuple[str, ...]]] = {
     "video_seconds": ("video_input_tokens", "video_output_tokens"),
 }
 
-Counts = dict[str, int | Decimal]
+Counts = dict[str, int]
+"""What a call used, by the names of `Usage`'s fields; what is not in it is 0.
+
+Seconds may be a Decimal, which multiplies, compares and adds up like a whole number.
+"""
 
 
 @dataclass(frozen=True)
@@ -91,13 +95,13 @@ class RateCard:
         object.__setattr__(self, "whole_inputs", _whole(self.inputs, INPUT_TOKENS))
         object.__setattr__(self, "whole_outputs", _whole(self.outputs, OUTPUT_TOKENS))
 
-    def charge(self, usage: Usage) -> tuple[int, int] | None:
+    def charge(self, used: Counts) -> tuple[int, int] | None:
         """Return the input and output cost in pico-dollars, None if a price is missing.
 
         Each class is rounded once, half-even, and only where its price has more than
         12 decimal places (or its count is a fraction of a second).
         """
-        counts = self._counted_once(_counts(usage))
+        counts = self._counted_once({name: n for name, n in used.items() if n})
         charged = [0, 0]
         for name, count in counts.items():
             side, rates = (0, self.inputs) if name in self.inputs else (1, self.outputs)
@@ -154,9 +158,9 @@ def rate_card(entry: PriceEntry, passed: Sequence[str] = ()) -> RateCard:
     ... }), passed=["200k"])
     >>> card.inputs["text_input_tokens"], card.inputs["cache_read_tokens"]
     (Fraction(2000000, 1), Fraction(2000000, 1))
-    >>> card.charge(Usage(text_input_tokens=10))
+    >>> card.charge({"text_input_tokens": 10})
     (20000000, 0)
-    >>> card.charge(Usage(text_output_tokens=1)) is None
+    >>> card.charge({"text_output_tokens": 1}) is None
     True
     """
     speed = _speed_multiplier(entry)
@@ -298,9 +302,11 @@ def _whole(rates: Mapping[str, Fraction], names: Sequence[str]) -> dict[str, int
     }
 
 
-def _counts(usage: Usage) -> Counts:
-    return {
-        name: count
-        for name in usage.model_fields_set
-        if (count := getattr(usage, name))
-    }
+def counts_of(usage: Usage) -> Counts:
+    """Return what was used at all.
+
+    >>> counts_of(Usage(text_input_tokens=3, pages=0))
+    {'text_input_tokens': 3}
+    """
+    counts = usage.__dict__
+    return {name: counts[name] for name in usage.model_fields_set if counts[name]}

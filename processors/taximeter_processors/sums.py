@@ -1,23 +1,26 @@
 """Partial sums of one source partition: who spent how much in which window.
 
 Pure. A row is absolute and says which usage record is the last one in it. Rows are
-kept encoded, as they stand in the changelog; the ones that are being added to are
-decoded at first touch.
+kept encoded, as they stand in the changelog; what a flush adds to them is gathered
+beside them, and the rows of now, of everybody, stay decoded between flushes.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
+from taximeter_processors.calls import Call
 from taximeter_processors.charging import Amounts
 from taximeter_processors.windows import window_start
 from taximeter_schemas.budgets import Subject, SubjectKind
 from taximeter_schemas.partitioning import partition_of
-from taximeter_schemas.spend import Partial, PartialRow, subject_key
+from taximeter_schemas.spend import WINDOW_SECONDS, Partial, PartialRow, subject_key
 from taximeter_schemas.usage import UsageEvent
 
 __all__ = ["PROGRESS_KEY", "Changed", "PartialSums", "decode_row", "row_key", "stated"]
@@ -28,20 +31,58 @@ PROGRESS_KEY: Final = b"progress"
 _MAX_WARM: Final = 50_000
 
 
-class _Sum:
-    """One row while it is being added to."""
+class _Added:
+    """What was added to one row since the last flush."""
 
-    __slots__ = ("calls", "cost_pico", "key", "offset", "owner", "tokens", "unpriced")
+    __slots__ = ("calls", "cost_pico", "tokens", "unpriced")
 
-    def __init__(self, key: bytes, owner: int, encoded: bytes | None) -> None:
-        self.key = key
-        self.owner = owner
+    def __init__(self) -> None:
         self.cost_pico = self.calls = self.unpriced = self.tokens = 0
-        self.offset = -1
-        if encoded is not None:
-            cost, *rest = from_json(encoded)
-            self.cost_pico = int(cost)
-            self.calls, self.unpriced, self.tokens, self.offset = rest
+
+
+class _Window:
+    """What was added in one window since the last flush, by whom it counts for."""
+
+    def __init__(self, start: int) -> None:
+        self.begins_at = datetime.fromtimestamp(start, UTC)
+        self.ends_at = self.begins_at + timedelta(seconds=WINDOW_SECONDS)
+        self.all = _Added()
+        self.users = defaultdict[str, _Added](_Added)
+        self.models = defaultdict[str, _Added](_Added)
+        self.projects = defaultdict[str, _Added](_Added)
+
+    def rows(self) -> Iterator[tuple[SubjectKind, str, _Added]]:
+        yield "all", "", self.all
+        named: dict[SubjectKind, dict[str, _Added]] = {
+            "user": self.users,
+            "model": self.models,
+            "project": self.projects,
+        }
+        for kind, rows in named.items():
+            for name, row in rows.items():
+                yield kind, name, row
+
+
+class _Total(NamedTuple):
+    """One row since the beginning, with its key in the table and its owner."""
+
+    key: bytes
+    owner: int
+    cost_pico: int
+    calls: int
+    unpriced: int
+    tokens: int
+
+    def plus(self, added: _Added) -> _Total:
+        key, owner, cost_pico, calls, unpriced, tokens = self
+        return _Total(
+            key,
+            owner,
+            cost_pico + added.cost_pico,
+            calls + added.calls,
+            unpriced + added.unpriced,
+            tokens + added.tokens,
+        )
 
 
 class Changed(NamedTuple):
@@ -56,7 +97,7 @@ _Key = tuple[SubjectKind, str, int]
 
 
 class PartialSums:
-    """The rows of one source partition that changed since the last flush.
+    """The rows of one source partition, and what was added since the last flush.
 
     Args:
         stored: the partition's rows as they were last flushed, encoded.
@@ -66,56 +107,77 @@ class PartialSums:
     def __init__(self, stored: Mapping[bytes, bytes], partitions: int) -> None:
         self._stored = stored
         self._partitions = partitions
-        self._touched: dict[_Key, _Sum] = {}
-        self._warm: dict[_Key, _Sum] = {}
+        self._offset = -1
+        self._windows: dict[int, _Window] = {}
+        self._latest = _Window(0)
+        self._changed: dict[_Key, _Total] = {}
+        self._warm: dict[_Key, _Total] = {}
 
     def __len__(self) -> int:
-        return len(self._touched)
+        return sum(1 for window in self._windows.values() for _ in window.rows())
 
-    def add(self, event: UsageEvent, amounts: Amounts, offset: int) -> None:
+    def add(self, event: Call | UsageEvent, amounts: Amounts, offset: int) -> None:
         """Add what one event says to the rows of everybody it counts for."""
-        window = window_start(event.occurred_at)
-        keys: tuple[_Key, ...] = (
-            ("all", "", window),
-            ("user", event.user_id, window),
-            ("model", event.model, window),
-            ("project", event.project_id, window),
-        )
+        window, moment = self._latest, event.occurred_at
+        if not window.begins_at <= moment < window.ends_at:
+            window = self._window_of(moment)
         cost, tokens, calls = amounts.cost_pico, amounts.tokens, amounts.calls
-        touched = self._touched
-        for key in keys:
-            row = touched.get(key)
-            if row is None:
-                row = touched[key] = self._warm.get(key) or self._load(key)
-            if cost is None:
-                row.unpriced += calls
-            else:
-                row.cost_pico += cost
+        unpriced = calls if cost is None else 0
+        for row in (
+            window.all,
+            window.users[event.user_id],
+            window.models[event.model],
+            window.projects[event.project_id],
+        ):
+            row.cost_pico += cost or 0
             row.calls += calls
+            row.unpriced += unpriced
             row.tokens += tokens
-            row.offset = offset
+        self._offset = offset
 
     def changed(self) -> Iterator[Changed]:
-        """Yield each row that changed since `clear`."""
-        for row in self._touched.values():
-            value = (
-                f'["{row.cost_pico}",{row.calls},{row.unpriced},'
-                f"{row.tokens},{row.offset}]"
-            ).encode()
-            yield Changed(row.key, value, row.owner)
+        """Yield each row that changed since `clear`, as it stands now.
+
+        It says the offset of the last record added to any row: no record up to that
+        one is missing in it, which is what whoever compares offsets has to know.
+        """
+        for start, window in self._windows.items():
+            for kind, name, added in window.rows():
+                key = kind, name, start
+                total = (self._warm.get(key) or self._load(key)).plus(added)
+                self._changed[key] = total
+                value = (
+                    f'["{total.cost_pico}",{total.calls},{total.unpriced},'
+                    f"{total.tokens},{self._offset}]"
+                ).encode()
+                yield Changed(total.key, value, total.owner)
 
     def clear(self) -> None:
-        """Forget what changed: it is stored."""
+        """Forget what was added: it is stored."""
         if len(self._warm) > _MAX_WARM:
             self._warm.clear()
-        self._warm.update(self._touched)
-        self._touched.clear()
+        self._warm.update(self._changed)
+        self._changed.clear()
+        self._windows.clear()
+        self._latest = _Window(0)
 
-    def _load(self, key: _Key) -> _Sum:
+    def _window_of(self, moment: datetime) -> _Window:
+        start = window_start(moment)
+        window = self._windows.get(start)
+        if window is None:
+            window = self._windows[start] = _Window(start)
+        self._latest = window
+        return window
+
+    def _load(self, key: _Key) -> _Total:
         kind, name, _ = key
         encoded = row_key(*key)
         owner = _owner(kind, name, self._partitions)
-        return _Sum(encoded, owner, self._stored.get(encoded))
+        stored = self._stored.get(encoded)
+        if stored is None:
+            return _Total(encoded, owner, 0, 0, 0, 0)
+        cost, calls, unpriced, tokens, _ = from_json(stored)
+        return _Total(encoded, owner, int(cost), calls, unpriced, tokens)
 
 
 @lru_cache(maxsize=131_072)

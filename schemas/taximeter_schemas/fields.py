@@ -20,7 +20,9 @@ from pydantic import (
 )
 
 __all__ = [
+    "EARLIEST",
     "MAX_COUNT",
+    "MAX_TAGS",
     "Count",
     "Event",
     "Hash",
@@ -65,12 +67,12 @@ Name = Annotated[str, Field(min_length=1, max_length=256)]
 Hash = Annotated[str, Field(min_length=1, max_length=128)]
 """A hash in the caller's own notation. Never the thing that was hashed."""
 
-_MAX_TAGS = 32
+MAX_TAGS = 32
 
 
 def _bounded(tags: dict[str, str]) -> dict[str, str]:
-    if len(tags) > _MAX_TAGS:
-        raise ValueError(f"an event has at most {_MAX_TAGS} tags, this has {len(tags)}")
+    if len(tags) > MAX_TAGS:
+        raise ValueError(f"an event has at most {MAX_TAGS} tags, this has {len(tags)}")
     return tags
 
 

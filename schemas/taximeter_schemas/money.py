@@ -57,6 +57,6 @@ def usd_text(pico: int) -> str:
     >>> usd_text(12 * PICO_PER_USD)
     '12.000000000000'
     """
-    whole, fraction = divmod(abs(pico), PICO_PER_USD)
-    sign = "-" if pico < 0 else ""
-    return f"{sign}{whole}.{fraction:012d}"
+    if pico < 0:
+        return f"-{usd_text(-pico)}"
+    return f"{pico // PICO_PER_USD}.{pico % PICO_PER_USD:012d}"

@@ -24,6 +24,7 @@ from taximeter_schemas.partitioning import partition_of
 from taximeter_schemas.usage import UsageCorrected, UsageEvent, UsageRecorded
 
 __all__ = [
+    "MAX_AHEAD",
     "MAX_EVENT_BYTES",
     "PACKED_HEADER",
     "Fault",
@@ -48,8 +49,11 @@ A record that carries the number now in force needs no check of each event's
 partition; any other record is checked event by event.
 """
 
+MAX_AHEAD: Final = timedelta(days=1)
+"""An event may not claim to have happened later than this after Kafka took it in."""
+
 _BETWEEN: Final = b",\n"
-_MAX_AHEAD: Final = timedelta(days=1)
+_BETWEEN_EVENTS: Final = b",\n{"
 _MAX_FAULTS_TOLD: Final = 5
 _MAX_SHOWN: Final = 80
 
@@ -112,9 +116,10 @@ def encoded_parts(value: bytes, count: int) -> Sequence[bytes] | None:
     >>> encoded_parts(b'[{"a":1},{"b":2}]', 2) is None
     True
     """
+    if not value.startswith(b"[{") or value.count(_BETWEEN_EVENTS) != count - 1:
+        return None
     parts = value[1:-1].split(_BETWEEN)
-    whole = len(parts) == count and all(part.startswith(b"{") for part in parts)
-    return parts if whole and value.startswith(b"[") else None
+    return parts if len(parts) == count else None
 
 
 def read_record(
@@ -128,7 +133,7 @@ def read_record(
             happened more than a day after it.
     """
     readings = _read(value or b"")
-    latest = recorded_at + _MAX_AHEAD
+    latest = recorded_at + MAX_AHEAD
     for reading in readings:
         if not isinstance(reading, Fault) and reading.occurred_at > latest:
             whole = value if len(readings) == 1 else None

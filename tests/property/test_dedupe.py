@@ -47,7 +47,7 @@ def test_an_heir_has_the_very_same_memory(log: list[Seen], data: st.DataObject) 
     heir = SeenIds(HORIZON, first.generations)
     oldest = first.generations[0].start_offset if first.generations else at
     for offset in range(oldest, at):
-        heir.remember(IDS[log[offset].id], offset)
+        heir.remember([IDS[log[offset].id].int], offset)
     assert len(heir) == len(first)
     hours = sum(seen.hours_later for seen in log[:at])
     assert verdicts(heir, log, at, hours) == verdicts(first, log, at, hours)

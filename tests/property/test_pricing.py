@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from taximeter_processors.ladders import price_ladder
 from taximeter_processors.price_entries import PriceEntry
 from taximeter_processors.pricing import PriceBook, Priced
+from taximeter_processors.rates import counts_of
 from taximeter_schemas.fields import MAX_COUNT
 from taximeter_schemas.usage import INPUT_TOKENS, OTHER_UNITS, OUTPUT_TOKENS, Usage
 
@@ -133,7 +134,7 @@ def test_the_quick_way_is_the_rule_s_way(
 ) -> None:
     """Multiplying whole prices in place gives exactly what the rate card gives."""
     found = priced(entry, usage)
-    charged = price_ladder(PriceEntry("m", entry))[0][1].charge(usage)
+    charged = price_ladder(PriceEntry("m", entry))[0][1].charge(counts_of(usage))
     assert (None if found.unpriced_reason else found[:2]) == charged
 
 

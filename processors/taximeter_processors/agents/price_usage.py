@@ -16,12 +16,7 @@ from taximeter_processors.kafka import (
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
-from taximeter_schemas.records import (
-    PACKED_HEADER,
-    encode_event,
-    usage_key,
-    usage_partition,
-)
+from taximeter_schemas.records import PACKED_HEADER, usage_key, usage_partition
 from taximeter_schemas.topics import Topics
 
 __all__ = ["PricingPartition", "open_pricing_partition"]
@@ -104,7 +99,7 @@ class PricingPartition:
         batches: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = {}
         for event in flush.misplaced:
             own = usage_partition(event.event_id, self._topics.partitions)
-            record = usage_key(event.event_id), encode_event(event)
+            record = usage_key(event.event_id), event.encoded
             batches.setdefault((usage, own), []).append(record)
         for owner, rows in flush.advanced.items():
             batches[spend, owner] = self._advanced(rows)

@@ -17,9 +17,9 @@ import faust
 from taximeter_processors.app import create_app
 from taximeter_processors.price_book import litellm_price_book
 from taximeter_processors.pricing import Priced
+from taximeter_processors.rates import Counts
 from taximeter_processors.worker import FlushReport, WorkerConfig, run_worker
 from taximeter_schemas.topics import Topics
-from taximeter_schemas.usage import Usage
 
 LOGGERS = ("mode", "mode.services", "faust", "faust.transport.consumer", "aiokafka")
 
@@ -31,14 +31,14 @@ class FailsOnce:
         self._prices = litellm_price_book()
         self._marker = marker
 
-    def price_usage(
-        self, provider: str, model: str, service_tier: str, usage: Usage
+    def price_counts(
+        self, provider: str, model: str, service_tier: str, counts: Counts
     ) -> Priced:
         """Raise at this model, once in the life of a file; else return the price."""
         if model == "trip" and not self._marker.exists():
             self._marker.touch()
             raise RuntimeError("the price book fell over")
-        return self._prices.price_usage(provider, model, service_tier, usage)
+        return self._prices.price_counts(provider, model, service_tier, counts)
 
 
 def _tell(**facts: object) -> None:

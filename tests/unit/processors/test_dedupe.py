@@ -64,7 +64,7 @@ def test_a_new_horizon_keeps_the_memory() -> None:
         before.advance(0, NOON)
         before.first_time(an_id("a"))
         after = SeenIds(new, before.generations)
-        after.remember(an_id("a"), 0)
+        after.remember([an_id("a").int], 0)
         after.advance(1, NOON + HOUR)
         assert not after.first_time(an_id("a"))
         after.advance(2, NOON + 200 * HOUR)
@@ -76,8 +76,8 @@ def test_an_id_goes_back_into_its_own_generation() -> None:
     first = int(NOON.timestamp()) // 21_600 * 21_600
     generations = [Generation(first, 0), Generation(first + 21_600, 10)]
     seen = SeenIds(24 * HOUR, generations)
-    seen.remember(an_id("a"), 9)
-    seen.remember(an_id("b"), 10)
+    seen.remember([an_id("a").int], 9)
+    seen.remember([an_id("b").int], 10)
     seen.advance(20, NOON + 30 * HOUR)
     assert len(seen) == 1
     assert not seen.first_time(an_id("b"))

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
-
-from pydantic import TypeAdapter
+from typing import Any, Final, cast
 
 from taximeter.bench.children import run_task
 from taximeter.bench.rows import Pair, Row, row_of_pairs
 from taximeter.bench.stage import Bench, Stage
 from taximeter.bench.traffic import PackedRecord, Traffic
+from taximeter_processors.calls import Call, read_usage
 from taximeter_processors.charging import Amounts, ChargeWriter, tokens_in
 from taximeter_processors.kafka import Writer
 from taximeter_schemas.records import packed
-from taximeter_schemas.usage import UsageRecorded
 
 __all__ = ["measure"]
 
-_EVENTS: Final = TypeAdapter(list[UsageRecorded])
 _AT_ONCE: Final = 100
 _PICO_PER_TOKEN: Final = 3_000_000
 
@@ -72,12 +69,18 @@ def _charge_records(
 
 def _charges(traffic: Traffic, record: PackedRecord, offset: int) -> bytes:
     writer = ChargeWriter(record.partition, offset, traffic.start)
-    events = enumerate(_EVENTS.validate_json(record.value))
-    return packed([writer.write(event, _amounts(event), n) for n, event in events])
+    readings = read_usage(record.value, traffic.start, ours=True)
+    calls = zip(cast("Sequence[Call]", readings.events), readings.encoded, strict=True)
+    return packed(
+        [
+            writer.write(call, _amounts(call), position, encoded)
+            for position, (call, encoded) in enumerate(calls)
+        ]
+    )
 
 
-def _amounts(event: UsageRecorded) -> Amounts:
-    tokens = tokens_in(event.usage)
+def _amounts(call: Call) -> Amounts:
+    tokens = tokens_in(call.usage)
     half = tokens * _PICO_PER_TOKEN
     return Amounts(
         input_pico=half,

@@ -10,8 +10,8 @@ from typing import Any, Final
 from taximeter.broker.topic_io import read_topic
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.decode import RawRecord, decode_charges
-from taximeter_sinks.duckdb_sink import insert_charges
 from taximeter_sinks.ledger_file import open_for_writing
+from taximeter_sinks.ledger_rows import insert_charges
 from taximeter_sinks.migrate import migrate
 
 __all__ = ["run"]

@@ -1,0 +1,172 @@
+"""Usage records as the pricing agent reads them: as strictly as the models, quicker.
+
+Pure. `UsageRecorded` says what an event may be, but reading every event through that
+model takes a third of the time that the agent has for it. So ordinary records are read
+by msgspec into `Call`, which has the same fields with the same bounds; whatever it
+refuses is read again through the models, which know what is wrong with it. A test
+holds the two to one meaning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
+from uuid import UUID
+
+import msgspec
+from pydantic import TypeAdapter
+
+from taximeter_processors.rates import Counts, counts_of
+from taximeter_schemas.fields import EARLIEST, MAX_COUNT, MAX_TAGS, Usd
+from taximeter_schemas.records import (
+    MAX_AHEAD,
+    Fault,
+    encode_event,
+    encoded_parts,
+    read_record,
+)
+from taximeter_schemas.usage import (
+    UNATTRIBUTED,
+    Usage,
+    UsageCorrected,
+    UsageRecorded,
+)
+
+__all__ = ["Call", "Reading", "Readings", "read_usage"]
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+_Hash = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+
+if TYPE_CHECKING:
+    _Used = Counts
+else:
+    _Used = dict[Literal[tuple(Usage.model_fields)], _Count]
+
+
+class Call(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    gc=False,
+):
+    """One recorded call: the fields, bounds and defaults of `UsageRecorded`.
+
+    `occurred_at` and `provider_cost_usd` have bounds that are checked by whoever
+    decodes; seconds that are no whole number are left to the models.
+    """
+
+    event_id: UUID
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    provider: _Name
+    model: _Name
+    usage: _Used
+    schema_version: Literal[1] = 1
+    source: _Name = "unknown"
+    operation: _Name = "chat"
+    service_tier: _Name = "standard"
+    user_id: _Name = UNATTRIBUTED
+    project_id: _Name = UNATTRIBUTED
+    session_id: _Name | None = None
+    conversation_id: _Name | None = None
+    endpoint: _Name | None = None
+    tags: Annotated[dict[_Name, _Name], msgspec.Meta(max_length=MAX_TAGS)] = {}
+    response_model: _Name | None = None
+    response_id: _Name | None = None
+    api_key_hash: _Hash | None = None
+    region: _Name | None = None
+    prompt_hash: _Hash | None = None
+    trace_id: _Hash | None = None
+    span_id: _Hash | None = None
+    event_type: Literal["UsageRecorded"] = "UsageRecorded"
+    usage_source: Literal["reported", "estimated"] = "reported"
+    duration_ms: _Count | None = None
+    status: Literal["ok", "error"] = "ok"
+    error_type: _Name | None = None
+    provider_cost_usd: Decimal | None = None
+
+    @classmethod
+    def of(cls, event: UsageRecorded) -> Call:
+        """Return the same call, from an event that was read through the model."""
+        said: dict[str, Any] = {
+            name: getattr(event, name) for name in event.model_fields_set
+        }
+        said["usage"] = counts_of(event.usage)
+        return cls(**said)
+
+
+Reading = Call | UsageCorrected | Fault
+
+
+class Readings(NamedTuple):
+    """What stands in one record, in its order.
+
+    `encoded` has the JSON of each event, in our own notation; nothing for a fault.
+    `plain` says that there is nothing but calls.
+    """
+
+    events: Sequence[Reading]
+    encoded: Sequence[bytes]
+    plain: bool
+
+
+def read_usage(value: bytes, recorded_at: datetime, *, ours: bool) -> Readings:
+    """Read a record of the `usage` topic; it never raises.
+
+    Args:
+        value: the record's value.
+        recorded_at: when Kafka took it in.
+        ours: whether our own emitter packed it, so that each event's bytes are in our
+            notation already.
+    """
+    calls = _read_quickly(value, recorded_at, ours=ours)
+    if calls is None:
+        return _read_with_care(value, recorded_at, ours=ours)
+    parts = encoded_parts(value, len(calls)) if ours else None
+    return Readings(calls, parts or [_encode(call) for call in calls], plain=True)
+
+
+_one: Final = msgspec.json.Decoder(Call)
+_many: Final = msgspec.json.Decoder(list[Call])
+_encode: Final = msgspec.json.Encoder().encode
+_usd: Final = TypeAdapter[Decimal | None](Usd | None)
+_STATED: Final = b'"provider_cost_usd"'
+_REFUSED: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+
+# Finer than microseconds: msgspec rounds them, the models cut them off.
+_TOO_FINE: Final = re.compile(rb":\d\d\.\d{7}")
+
+
+def _read_quickly(
+    value: bytes, recorded_at: datetime, *, ours: bool
+) -> Sequence[Call] | None:
+    """Return the calls of a record, or None if it has to be read with care."""
+    try:
+        packed = value.startswith(b"[")
+        calls = _many.decode(value) if packed else [_one.decode(value)]
+        moments = [call.occurred_at for call in calls] or [recorded_at]
+        if min(moments) < EARLIEST or max(moments) > recorded_at + MAX_AHEAD:
+            return None
+        if not ours and _TOO_FINE.search(value):
+            return None
+        if _STATED in value:
+            for call in calls:
+                _usd.validate_python(call.provider_cost_usd)
+            return calls if ours else None
+    except _REFUSED:
+        return None
+    return calls
+
+
+def _read_with_care(value: bytes, recorded_at: datetime, *, ours: bool) -> Readings:
+    found = read_record(value, recorded_at)
+    whole = not any(isinstance(one, Fault) for one in found)
+    # Beside a fault the bytes may be cut in the wrong places; our emitter sends none.
+    parts = encoded_parts(value, len(found)) if ours and whole else None
+    encoded = parts or [b"" if isinstance(o, Fault) else encode_event(o) for o in found]
+    calls = [Call.of(one) if isinstance(one, UsageRecorded) else one for one in found]
+    return Readings(calls, encoded, plain=False)
