@@ -17,8 +17,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from taximeter_schemas.topics import Topic, Topics
-from taximeter_sinks.decode import RawRecord
-from taximeter_sinks.duckdb_sink import Place
+from taximeter_sinks.decode import Place, RawRecord
 
 __all__ = ["RecordSource"]
 

@@ -18,29 +18,29 @@ import pyarrow as pa
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.decode import (
     CHARGES_SCHEMA,
+    Place,
     RawRecord,
     Undecodable,
     decode_charges,
     source_offset_of,
 )
 from taximeter_sinks.ledger_file import open_for_writing
+from taximeter_sinks.ledger_rows import (
+    insert_charges,
+    keep_undecodable,
+    store_offsets,
+    upsert,
+)
 from taximeter_sinks.migrate import migrate
-from taximeter_sinks.small_tables import SmallTable, TableBatch, small_tables
+from taximeter_sinks.small_tables import TableBatch, small_tables
 
-__all__ = ["DuckDBSink", "Flushed", "Place", "SinkWriteFailed", "insert_charges"]
+__all__ = ["DuckDBSink", "Flushed", "SinkWriteFailed"]
 
 _log: Final = logging.getLogger(__name__)
 
 # Charges are decoded in tables of about this much text (some 3,000 calls): early, so
 # that decoding runs while the batch before is being committed.
 _DECODE_BYTES: Final = 2 * 1024 * 1024
-
-
-class Place(NamedTuple):
-    """One partition of one topic."""
-
-    topic: str
-    partition: int
 
 
 class Flushed(NamedTuple):
@@ -223,9 +223,10 @@ class DuckDBSink:
         try:
             insert_charges(self.ledger, batch.charges)  # 1. the rows
             for small in batch.small.values():
-                _upsert(self.ledger, small)  # 2. the small tables
-            _keep_undecodable(self.ledger, batch.undecodable)
-            _store_offsets(self.ledger, batch)  # 3. how far this goes
+                upsert(self.ledger, small)  # 2. the small tables
+            keep_undecodable(self.ledger, batch.undecodable)
+            # 3. How far this goes.
+            store_offsets(self.ledger, batch.next_offsets, batch.source_offsets)
             self.ledger.execute("COMMIT")  # 4. all of it, or nothing
         except BaseException:
             self._roll_back()
@@ -251,102 +252,4 @@ class DuckDBSink:
                 "record %s/%d@%d cannot be decoded and is kept in "
                 "undecodable_records: %s",
                 *(record.topic, record.partition, record.offset, reason),
-            )
-
-
-def insert_charges(ledger: duckdb.DuckDBPyConnection, charges: pa.Table) -> None:
-    """Insert decoded charges; whoever calls this has begun a transaction."""
-    if charges.num_rows:
-        _insert(ledger, "charges", charges)
-
-
-def _insert(ledger: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
-    ledger.register("incoming", rows)
-    try:
-        ledger.execute(f"INSERT INTO {name} BY NAME SELECT * FROM incoming")  # noqa: S608
-    finally:
-        ledger.unregister("incoming")
-
-
-def _upsert(ledger: duckdb.DuckDBPyConnection, batch: TableBatch) -> None:
-    table, rows = batch.table, batch.rows
-    present = [row for row in rows.values() if row is not None]
-    removals = [row for row in present if _only_removes(table, row)]
-    replacing = [row for row in present if not _only_removes(table, row)]
-    if table.first_wins:
-        known = _known_keys(ledger, table, list(rows))
-        replacing = [row for row in replacing if row[table.key] not in known]
-    gone = [key for key, row in rows.items() if row is None]
-    _delete(ledger, table, gone + [str(row[table.key]) for row in replacing])
-    _insert(ledger, table.name, pa.Table.from_pylist(replacing, schema=table.schema))
-    for row in removals:
-        _mark_removed(ledger, table, row)
-
-
-def _only_removes(table: SmallTable, row: Mapping[str, object]) -> bool:
-    return "removed_at" in table.schema.names and "period" not in row
-
-
-def _mark_removed(
-    ledger: duckdb.DuckDBPyConnection, table: SmallTable, row: Mapping[str, object]
-) -> None:
-    """Mark a known budget as removed; of an unknown one only that much is known."""
-    if _known_keys(ledger, table, [str(row["budget_id"])]):
-        ledger.execute(
-            "UPDATE budgets SET removed_at = ? WHERE budget_id = ?",
-            [row["removed_at"], row["budget_id"]],
-        )
-        return
-    _insert(ledger, table.name, pa.Table.from_pylist([dict(row)], schema=table.schema))
-
-
-def _known_keys(
-    ledger: duckdb.DuckDBPyConnection, table: SmallTable, keys: list[str]
-) -> set[str]:
-    found = ledger.execute(
-        f"SELECT {table.key}::VARCHAR FROM {table.name} "  # noqa: S608
-        f"WHERE list_contains(?, {table.key}::VARCHAR)",
-        [keys],
-    ).fetchall()
-    return {key for (key,) in found}
-
-
-def _delete(
-    ledger: duckdb.DuckDBPyConnection, table: SmallTable, keys: list[str]
-) -> None:
-    if not keys:
-        return
-    ledger.register("replaced", pa.table({"key": pa.array(keys, pa.string())}))
-    try:
-        ledger.execute(
-            f"DELETE FROM {table.name} "  # noqa: S608
-            f"WHERE {table.key}::VARCHAR IN (SELECT key FROM replaced)"
-        )
-    finally:
-        ledger.unregister("replaced")
-
-
-def _keep_undecodable(
-    ledger: duckdb.DuckDBPyConnection, undecodable: Sequence[Undecodable]
-) -> None:
-    for record, reason in undecodable:
-        ledger.execute(
-            "INSERT INTO undecodable_records VALUES (?, ?, ?, ?, ?)",
-            [record.topic, record.partition, record.offset, reason, record.value],
-        )
-
-
-def _store_offsets(ledger: duckdb.DuckDBPyConnection, batch: _Batch) -> None:
-    for place, next_offset in batch.next_offsets.items():
-        source_offset = batch.source_offsets.get(place)
-        updated = ledger.execute(
-            "UPDATE consumed_offsets SET next_offset = ?, "
-            "source_offset = coalesce(?, source_offset) "
-            "WHERE topic = ? AND partition = ?",
-            [next_offset, source_offset, *place],
-        ).fetchone()
-        if updated == (0,):
-            ledger.execute(
-                "INSERT INTO consumed_offsets VALUES (?, ?, ?, ?)",
-                [*place, next_offset, source_offset],
             )

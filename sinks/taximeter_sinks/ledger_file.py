@@ -24,6 +24,11 @@ _LOCK_PATIENCE_SECONDS: Final = 10.0
 _LOCK_PAUSE_SECONDS: Final = 0.1
 _LOCKED: Final = "Could not set lock"
 
+# A checkpoint writes the last, unfilled stretch of every column anew. At DuckDB's own
+# 16 MB that is half the cost of a row; the log is read back after a crash, so that it
+# should not grow without need either.
+_CHECKPOINT_AT: Final = "64MB"
+
 _Config = dict[str, str | bool | int | float | list[str]]
 
 # Nothing is ever downloaded; extensions come with the wheels and are named one by one.
@@ -56,12 +61,16 @@ def open_for_writing(
     Raises:
         LedgerUnavailable: if it cannot be opened for writing.
     """
-    limits: _Config = {"memory_limit": memory_limit, "threads": threads}
+    settings: _Config = {
+        "memory_limit": memory_limit,
+        "threads": threads,
+        "checkpoint_threshold": _CHECKPOINT_AT,
+    }
     deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return _connected(path, _OFFLINE | limits, read_only=False)
+            return _connected(path, _OFFLINE | settings, read_only=False)
         except (duckdb.Error, OSError) as error:
             if _LOCKED not in str(error) or time.monotonic() > deadline:
                 raise LedgerUnavailable(path, _reason(error)) from error

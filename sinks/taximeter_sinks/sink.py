@@ -13,8 +13,8 @@ import duckdb
 
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.consumer import RecordSource
-from taximeter_sinks.decode import RawRecord
-from taximeter_sinks.duckdb_sink import DuckDBSink, Flushed, Place, SinkWriteFailed
+from taximeter_sinks.decode import Place, RawRecord
+from taximeter_sinks.duckdb_sink import DuckDBSink, Flushed, SinkWriteFailed
 from taximeter_sinks.quack import ServedLedger, serve, stop_serving
 
 __all__ = ["Progress", "Sink", "SinkConfig", "run_sink"]

@@ -27,8 +27,8 @@ from taximeter_schemas.prices import PriceVersionPublished
 from taximeter_schemas.records import Fault, Origin, dead_letter
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import Usage
-from taximeter_sinks.decode import RawRecord
-from taximeter_sinks.duckdb_sink import DuckDBSink, Place
+from taximeter_sinks.decode import Place, RawRecord
+from taximeter_sinks.duckdb_sink import DuckDBSink
 from taximeter_sinks.queries import Ledger
 from tests.builders import NOON, a_usage, an_id
 from tests.unit.sinks.charge_builders import a_charge, an_adjustment, charges_record

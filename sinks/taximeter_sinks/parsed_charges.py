@@ -1,0 +1,154 @@
+"""Charges as they stand in their records, parsed and held to their shape.
+
+Pure. Only what the columns need is looked at: text stays text, to be turned into
+moments and decimals column by column. Within a charge stands the event as its sender
+wrote it; where that is not our own notation, the event is read through its schema and
+written as we would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+from pydantic import ValidationError
+
+from taximeter_schemas.records import explained
+from taximeter_schemas.usage import UNATTRIBUTED, Usage, UsageCorrected, UsageRecorded
+
+__all__ = ["SECONDS_UNITS", "Call", "Charge", "Used", "parse", "parse_with_care"]
+
+SECONDS_UNITS: Final = tuple(n for n in Usage.model_fields if n.endswith("_seconds"))
+
+Used = dict[str, int | str]
+"""Counts by the names of `Usage`'s fields; seconds are decimal text."""
+
+
+class _Said(msgspec.Struct, kw_only=True, gc=False):
+    """What an event says of its call, with what its schema fills in."""
+
+    event_id: str
+    occurred_at: str
+    provider: str
+    model: str
+    source: str = "unknown"
+    operation: str = "chat"
+    service_tier: str = "standard"
+    user_id: str = UNATTRIBUTED
+    project_id: str = UNATTRIBUTED
+    session_id: str | None = None
+    conversation_id: str | None = None
+    endpoint: str | None = None
+    tags: dict[str, str] = {}
+    response_model: str | None = None
+    response_id: str | None = None
+    api_key_hash: str | None = None
+    region: str | None = None
+    prompt_hash: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+
+
+class Call(_Said, kw_only=True, gc=False):
+    """A recorded call, or a correction in the shape of one."""
+
+    usage: Used
+    usage_source: str = "reported"
+    duration_ms: int | None = None
+    status: str = "ok"
+    error_type: str | None = None
+    provider_cost_usd: str | None = None
+
+
+class _Correction(_Said, kw_only=True, gc=False):
+    old_usage: Used
+    new_usage: Used
+
+    def as_call(self) -> Call:
+        """Return it in the shape of a call: its usage is the difference."""
+        said = {name: getattr(self, name) for name in _Said.__struct_fields__}
+        return Call(usage=_difference(self.old_usage, self.new_usage), **said)
+
+
+class Charge(msgspec.Struct, kw_only=True, gc=False):
+    """A `UsagePriced` or a `ChargeAdjusted`: one of `recorded` and `corrected`."""
+
+    recorded_at: str
+    source_partition: int
+    source_offset: int
+    source_position: int
+    input_cost_usd: str | None
+    output_cost_usd: str | None
+    cost_usd: str | None
+    unpriced_reason: str | None = None
+    price_version: str
+    price_match: str | None = None
+    adjusts: str | None = None
+    reason: str | None = None
+    recorded: Call | None = None
+    corrected: _Correction | None = None
+
+    @property
+    def call(self) -> Call:
+        """The call that is charged, or whose charge is adjusted.
+
+        Raises:
+            ValueError: if it names none.
+        """
+        if self.recorded is not None:
+            return self.recorded
+        if self.corrected is None or self.adjusts is None:
+            raise ValueError("a charge without its call")
+        return self.corrected.as_call()
+
+
+_charges: Final = msgspec.json.Decoder(list[Charge])
+
+
+def parse(value: bytes) -> Sequence[Charge]:
+    """Return the charges of a record whose events stand in our own notation.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    try:
+        return _charges.decode(value)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+
+
+def parse_with_care(value: bytes) -> Sequence[Charge]:
+    """Return the charges of a record, whichever way its events are written.
+
+    The schema takes a moment as a number of seconds, an amount as a number, an id
+    without hyphens, and more.
+
+    Raises:
+        ValueError: if it is not a record of charges, or the schema refuses an event.
+    """
+    try:
+        charges = msgspec.json.decode(value, type=list[dict[str, Any]])
+        canonical = [_canonical(charge) for charge in charges]
+        return msgspec.convert(canonical, list[Charge])
+    except (msgspec.MsgspecError, RecursionError, KeyError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _canonical(charge: dict[str, Any]) -> dict[str, Any]:
+    name = "corrected" if "corrected" in charge else "recorded"
+    model = UsageCorrected if name == "corrected" else UsageRecorded
+    try:
+        event = model.model_validate_json(msgspec.json.encode(charge[name]))
+    except ValidationError as error:
+        raise ValueError(explained(error)) from error
+    return charge | {name: event.model_dump(mode="json", exclude_unset=True)}
+
+
+def _difference(old: Used, new: Used) -> Used:
+    changed: Used = {}
+    for name in {*old, *new}:
+        step = Decimal(str(new.get(name, 0))) - Decimal(str(old.get(name, 0)))
+        changed[name] = str(step) if name in SECONDS_UNITS else int(step)
+    return changed
