@@ -21,7 +21,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.budgets import BudgetDefined, BudgetRemoved, BudgetStatus
 from taximeter_schemas.charges import ChargeAdjusted, UsagePriced
-from taximeter_schemas.dead_letters import DeadLetter
+from taximeter_schemas.dead_letters import DeadLetter, DeadLetterRetried
 from taximeter_schemas.fields import Event
 from taximeter_schemas.prices import PriceVersionPublished
 from taximeter_schemas.spend import SpendAdvanced
@@ -97,6 +97,9 @@ EVENTS: Final = (
         DeadLetter,
         _TOPICS.dead_letters,
         "`<topic>:<partition>:<offset>`, and `:<position>` in a packed record",
+    ),
+    DocumentedEvent(
+        DeadLetterRetried, _TOPICS.dead_letters, "the dead letter's, `dead_letter_id`"
     ),
 )
 

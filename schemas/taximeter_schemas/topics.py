@@ -93,7 +93,7 @@ class Topics:
 
     @property
     def dead_letters(self) -> Topic:
-        """`DeadLetter`: what could not be read."""
+        """`DeadLetter` (what could not be read) and `DeadLetterRetried`."""
         size = {"max.message.bytes": str(16 * _MIB)}
         return self._topic("dead-letters", 1, _FOR_EVER | size)
 

@@ -19,6 +19,10 @@ from pydantic import TypeAdapter
 from taximeter.event_docs import EVENTS, DocumentedEvent, json_schema
 from taximeter_schemas.budgets import BudgetEvent, budget_event_adapter
 from taximeter_schemas.charges import Charge, charges_adapter
+from taximeter_schemas.dead_letters import (
+    DeadLetterEvent,
+    dead_letter_event_adapter,
+)
 from taximeter_schemas.records import packed, read_record
 from taximeter_schemas.usage import UsageEvent, usage_event_adapter
 from tests.builders import NOON
@@ -29,7 +33,7 @@ KINDS = ("", ".minimal")
 BY_NAME = {event.name: event for event in EVENTS}
 
 # The digest of every golden file, by which an edit is noticed.
-FROZEN_V1 = "a577011f09699abac8665d92fa91eb8a3d56970ba7872ab17552c0c024da7a4a"
+FROZEN_V1 = "80ddfd4f3fc8b450a783a8e9801c6a59110bf139fc368143c95523a74721a81e"
 
 
 def _event_of(path: Path) -> DocumentedEvent:
@@ -109,11 +113,13 @@ def _adapter_of(path: Path) -> TypeAdapter[Any]:
         "ChargeAdjusted": charges_adapter,
         "BudgetDefined": budget_event_adapter,
         "BudgetRemoved": budget_event_adapter,
+        "DeadLetter": dead_letter_event_adapter,
+        "DeadLetterRetried": dead_letter_event_adapter,
     }
     return adapters[_event_of(path).name]
 
 
-_SHARED = ("Usage", "Charge", "BudgetDefined", "BudgetRemoved")
+_SHARED = ("Usage", "Charge", "BudgetDefined", "BudgetRemoved", "DeadLetter")
 
 
 @pytest.mark.parametrize(
@@ -124,7 +130,9 @@ def test_topic_with_two_events_tells_them_apart(path: Path) -> None:
     adapter, text = _adapter_of(path), path.read_bytes()
     value = packed([text]) if adapter is charges_adapter else text
 
-    read: UsageEvent | BudgetEvent | list[Charge] = adapter.validate_json(value)
+    read: UsageEvent | BudgetEvent | DeadLetterEvent | list[Charge] = (
+        adapter.validate_json(value)
+    )
 
     event = read[0] if isinstance(read, list) else read
     assert type(event) is _event_of(path).model
