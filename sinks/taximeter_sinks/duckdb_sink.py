@@ -192,7 +192,7 @@ class DuckDBSink:
         if record.topic == self._charges_topic:
             self._add_charges(place, record)
             return
-        table = self._small_tables[record.topic]
+        table = self._small_tables[record.topic].of(record)
         small = batch.small.setdefault(table.name, TableBatch(table))
         bad = small.add(record)
         batch.undecodable += [bad] if bad else []

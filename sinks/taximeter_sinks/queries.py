@@ -6,11 +6,12 @@ opened, for as long as one query takes. The answers are the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
+from uuid import UUID
 
 import duckdb
 
@@ -23,6 +24,7 @@ from taximeter_sinks.spend import SpendRow, spend_query
 
 __all__ = ["Duplicates", "Ledger", "PartitionCharges", "Rows", "SpendRow"]
 
+_ASKED_AT_ONCE: Final = 1_000
 _VERSION: Final = "SELECT max(version) FROM schema_versions"
 
 
@@ -162,6 +164,20 @@ class Ledger:
         )
         columns = ", ".join(f"(SELECT count(*) FROM {name})" for name in tables)  # noqa: S608
         return dict(zip(tables, self._ask(f"SELECT {columns}").rows[0], strict=True))
+
+    def charged(self, event_ids: Collection[UUID]) -> set[UUID]:
+        """Return which of these events have a charge."""
+        texts = [f"'{event_id}'" for event_id in event_ids]
+        found: set[UUID] = set()
+        for start in range(0, len(texts), _ASKED_AT_ONCE):
+            listed = ", ".join(texts[start : start + _ASKED_AT_ONCE])
+            query = f"SELECT event_id FROM charges WHERE event_id IN ({listed})"  # noqa: S608
+            found |= {UUID(str(row[0])) for row in self._ask(query).rows}
+        return found
+
+    def schema_version(self) -> int:
+        """Return the version of the ledger's tables; an older one is read as it is."""
+        return int(self._ask(_VERSION).rows[0][0])
 
     def charged_by_partition(
         self, up_to: Mapping[int, int] | None = None

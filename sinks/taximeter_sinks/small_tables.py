@@ -1,5 +1,6 @@
 """The topics beside `charges`, as rows of small tables with one row a key.
 
+A topic fills one table, except for dead letters: a retry has a table of its own.
 Pure: records in, rows out. All of these records may arrive again; the latest of a key
 counts, except for alerts, where the first does: an alert is raised once.
 """
@@ -13,10 +14,11 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.budgets import BudgetRemoved, BudgetStatus, budget_event_adapter
-from taximeter_schemas.dead_letters import DeadLetter
+from taximeter_schemas.dead_letters import DeadLetter, DeadLetterRetried
 from taximeter_schemas.prices import PriceVersionPublished
 from taximeter_schemas.records import explained
 from taximeter_schemas.topics import Topics
@@ -26,6 +28,7 @@ __all__ = ["SmallTable", "TableBatch", "small_tables"]
 
 Row = dict[str, Any]
 
+_RETRIED: Final = DeadLetterRetried.__name__
 _MONEY: Final = pa.decimal128(38, 12)
 _MOMENT: Final = pa.timestamp("us", tz="UTC")
 _TEXT: Final = pa.string()
@@ -40,13 +43,21 @@ _WINDOW: Final = (
 
 @dataclass(frozen=True)
 class SmallTable:
-    """One table, the topic that fills it, and how a record becomes a row."""
+    """One table, the topic that fills it, and how a record becomes a row.
+
+    `retries` is the table of a topic's second kind of event, where there is one.
+    """
 
     name: str
     key: str
     schema: pa.Schema
     row: Callable[[RawRecord], Row]
     first_wins: bool = False
+    retries: SmallTable | None = None
+
+    def of(self, record: RawRecord) -> SmallTable:
+        """Return the table that a record of the topic belongs in: mostly this one."""
+        return self.retries if self.retries and _is_retry(record) else self
 
     def only_removes(self, row: Row) -> bool:
         """Tell whether a row says no more than that something is gone."""
@@ -157,6 +168,19 @@ def _dead_letter(record: RawRecord) -> Row:
     return _fields(event, dead_letter_id=event.key.decode(), payload=event.payload)
 
 
+def _is_retry(record: RawRecord) -> bool:
+    try:
+        fields = from_json(record.value or b"")
+    except ValueError:
+        return False
+    return isinstance(fields, dict) and fields.get("event_type") == _RETRIED
+
+
+def _retry(record: RawRecord) -> Row:
+    event = _retry_adapter.validate_json(record.value or b"")
+    return _fields(event, event_ids=[str(event_id) for event_id in event.event_ids])
+
+
 def _price_version(record: RawRecord) -> Row:
     return _fields(_price_adapter.validate_json(record.value or b""))
 
@@ -164,6 +188,7 @@ def _price_version(record: RawRecord) -> Row:
 _alert_adapter: Final = TypeAdapter(BudgetThresholdCrossed)
 _status_adapter: Final = TypeAdapter(BudgetStatus)
 _dead_letter_adapter: Final = TypeAdapter(DeadLetter)
+_retry_adapter: Final = TypeAdapter(DeadLetterRetried)
 _price_adapter: Final = TypeAdapter(PriceVersionPublished)
 
 _ALERTS: Final = SmallTable(
@@ -221,8 +246,22 @@ _BUDGET_STATUS: Final = SmallTable(
     _budget_status,
 )
 
+_DEAD_LETTER_RETRIES: Final = SmallTable(
+    "dead_letter_retries",
+    "dead_letter_id",
+    pa.schema(
+        [
+            ("dead_letter_id", _TEXT),
+            ("event_ids", pa.list_(_TEXT)),
+            ("corrected", pa.bool_()),
+            ("retried_at", _MOMENT),
+        ]
+    ),
+    _retry,
+)
+
 _DEAD_LETTERS: Final = SmallTable(
-    "dead_letters",
+    "kept_dead_letters",
     "dead_letter_id",
     pa.schema(
         [
@@ -238,6 +277,7 @@ _DEAD_LETTERS: Final = SmallTable(
         ]
     ),
     _dead_letter,
+    retries=_DEAD_LETTER_RETRIES,
 )
 
 _PRICE_VERSIONS: Final = SmallTable(

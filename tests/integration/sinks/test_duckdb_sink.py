@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,6 +21,11 @@ from taximeter_schemas.budgets import (
     BudgetStatus,
     Scope,
 )
+from taximeter_schemas.dead_letters import (
+    DeadLetter,
+    DeadLetterEvent,
+    DeadLetterRetried,
+)
 from taximeter_schemas.errors import LedgerTooNew, LedgerUnavailable
 from taximeter_schemas.fields import Event
 from taximeter_schemas.prices import PriceVersionPublished
@@ -32,6 +37,7 @@ from taximeter_sinks.duckdb_sink import DuckDBSink
 from taximeter_sinks.queries import Ledger
 from tests.builders import NOON, a_usage, an_id
 from tests.unit.sinks.charge_builders import a_charge, an_adjustment, charges_record
+from tests.unit.sinks.old_ledgers import KEPT_BY_VERSION_1, as_of
 
 TOPICS = Topics()
 
@@ -273,6 +279,65 @@ async def test_status_letters_and_prices_keep_one_row_a_key(
     ]
 
 
+def a_letter(offset: int = 3) -> DeadLetter:
+    """Return a dead letter of the usage topic."""
+    fault = Fault("not_json", "?", b"\x00\xff")
+    return dead_letter(fault, Origin("usage", 0, offset), None, NOON)
+
+
+def a_retry(letter: DeadLetter, retried_at: datetime = NOON) -> DeadLetterRetried:
+    """Return the note that a letter was retried."""
+    return DeadLetterRetried(
+        event_type="DeadLetterRetried",
+        dead_letter_id=letter.key.decode(),
+        event_ids=(an_id("retried", 1), an_id("retried", 2)),
+        corrected=True,
+        retried_at=retried_at,
+    )
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one batch", "many batches"])
+@pytest.mark.parametrize("order", ["lr", "rl", "lrl", "llr", "rll", "rlr"])
+async def test_a_retry_is_known_whenever_it_arrives(
+    opened: AnOpenSink, order: str, *, together: bool
+) -> None:
+    """Before its letter or after it, or with the letter again behind it: one row."""
+    told: dict[str, Event] = {"l": a_letter(), "r": a_retry(a_letter())}
+    topic, key = TOPICS.dead_letters.name, a_letter().key
+    records = [a_record(topic, told[one], key, at) for at, one in enumerate(order)]
+    for batch in [records] if together else [[record] for record in records]:
+        await opened.takes(*batch)
+    assert opened.rows(
+        "SELECT dead_letter_id, payload, retried_at FROM dead_letters"
+    ) == [("usage:0:3", b"\x00\xff", NOON)]
+    assert opened.rows("SELECT * FROM dead_letter_retries") == [
+        ("usage:0:3", [an_id("retried", 1), an_id("retried", 2)], True, NOON)
+    ]
+
+
+async def test_an_open_letter_has_no_time_of_a_retry(opened: AnOpenSink) -> None:
+    """A retry is of its own letter only; done again, its latest time counts."""
+    topic, later = TOPICS.dead_letters.name, NOON + timedelta(hours=1)
+    events: list[DeadLetterEvent] = [
+        *(a_letter(3), a_letter(4)),
+        *(a_retry(a_letter(4)), a_retry(a_letter(4), later)),
+    ]
+    await opened.takes(
+        *(a_record(topic, one, one.key, at) for at, one in enumerate(events))
+    )
+    assert opened.rows(
+        "SELECT origin_offset, retried_at FROM dead_letters ORDER BY 1"
+    ) == [(3, None), (4, later)]
+
+
+async def test_a_retry_without_its_letter_is_no_letter(opened: AnOpenSink) -> None:
+    """It is kept, and the number of letters stays what was kept of them."""
+    retry = a_retry(a_letter())
+    await opened.takes(a_record(TOPICS.dead_letters.name, retry, retry.key))
+    assert opened.rows("SELECT count(*) FROM dead_letters") == [(0,)]
+    assert opened.rows("SELECT count(*) FROM dead_letter_retries") == [(1,)]
+
+
 async def test_a_deleted_key_takes_its_row_along(opened: AnOpenSink) -> None:
     """A record without a value, as compaction knows it, removes the row."""
     topic = TOPICS.budgets.name
@@ -324,6 +389,24 @@ def test_a_ledger_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     )
     assert f"cannot read the ledger {path}" in told.stdout, told.stderr
     assert "ermission denied" in told.stdout
+
+
+async def test_an_older_ledger_is_brought_up_to_date(tmp_path: Path) -> None:
+    """The sink goes on in it: a letter that version 1 kept can be retried."""
+    path = tmp_path / "ledger.duckdb"
+    with duckdb.connect(str(path)) as ledger:
+        as_of(1, ledger)
+        ledger.execute(KEPT_BY_VERSION_1)
+    sink = DuckDBSink(path, TOPICS)
+    retry = a_retry(a_letter(7))
+    sink.add([a_record(TOPICS.dead_letters.name, retry, retry.key, 2)])
+    await sink.flush()
+    found = "SELECT dead_letter_id, payload, retried_at FROM dead_letters ORDER BY 1"
+    assert sink.ledger.execute(found).fetchall() == [
+        ("usage:0:7", b"x", NOON),
+        ("usage:0:8", b"y", None),
+    ]
+    sink.close()
 
 
 def test_something_else_than_a_ledger_is_told(tmp_path: Path) -> None:

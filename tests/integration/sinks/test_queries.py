@@ -12,8 +12,9 @@ from taximeter_schemas.errors import QueryFailed, QueryRefused
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import Usage
 from taximeter_sinks.duckdb_sink import DuckDBSink
+from taximeter_sinks.migrate import known_version
 from taximeter_sinks.queries import Duplicates, Ledger, PartitionCharges
-from tests.builders import a_usage
+from tests.builders import a_usage, an_id
 from tests.unit.sinks.charge_builders import a_charge, an_adjustment, charges_record
 
 LATE = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)  # a day later in Berlin
@@ -117,6 +118,15 @@ def test_the_audit_gets_exact_sums_by_partition(ledger: Ledger) -> None:
     assert ledger.charged_by_partition({}) == {}
     assert ledger.duplicates() == Duplicates(0, 0)
     assert ledger.source_offsets() == {0: 1, 1: 5}
+
+
+def test_events_that_were_charged_are_known(ledger: Ledger) -> None:
+    """Of however many ids, exactly those with a charge; none of none."""
+    charged = [an_id(0, 1, 0), an_id(1, 0, 1)]
+    others = [an_id("nobody", number) for number in range(2_500)]
+    assert ledger.charged([*others, *charged]) == set(charged)
+    assert ledger.charged([]) == set()
+    assert ledger.schema_version() == known_version()
 
 
 def test_sql_works_while_no_sink_runs(ledger: Ledger) -> None:

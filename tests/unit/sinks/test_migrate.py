@@ -10,6 +10,7 @@ import pytest
 from taximeter_schemas.errors import LedgerTooNew
 from taximeter_sinks.decode import CHARGES_SCHEMA
 from taximeter_sinks.migrate import known_version, migrate, schema_version
+from tests.unit.sinks.old_ledgers import KEPT_BY_VERSION_1, as_of
 
 HERE = Path("ledger.duckdb")
 
@@ -34,6 +35,25 @@ def test_a_newer_ledger_is_refused() -> None:
         ledger.execute("INSERT INTO schema_versions VALUES (999, '0999_future.sql')")
         with pytest.raises(LedgerTooNew, match="999"):
             migrate(ledger, HERE)
+
+
+def test_dead_letters_of_an_older_ledger_are_kept() -> None:
+    """What version 1 kept is all there, open, and can be noted as retried."""
+    with duckdb.connect() as ledger:
+        as_of(1, ledger)
+        ledger.execute(KEPT_BY_VERSION_1)
+        before = ledger.execute("SELECT * FROM dead_letters ORDER BY 1").fetchall()
+
+        assert migrate(ledger, HERE) == known_version()
+
+        after = ledger.execute("SELECT * FROM dead_letters ORDER BY 1").fetchall()
+        assert after == [(*row, None) for row in before]
+        ledger.execute(
+            "INSERT INTO dead_letter_retries "
+            "VALUES ('usage:0:8', [uuid()], false, '2026-11-22T12:00:00Z')"
+        )
+        still_open = "SELECT dead_letter_id FROM dead_letters WHERE retried_at IS NULL"
+        assert ledger.execute(still_open).fetchall() == [("usage:0:7",)]
 
 
 def test_the_table_has_the_columns_that_are_decoded() -> None:
