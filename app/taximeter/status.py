@@ -10,14 +10,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from taximeter.broker.admin import waiting
+from taximeter.letters.topic import count_letters
 from taximeter.state import DataDir, PartState
 from taximeter_schemas.errors import BrokerUnavailable
 from taximeter_schemas.topics import Topics
 
 __all__ = ["status"]
 
-_READ_LETTERS: Final = 10_000
 _USUAL_PARTS: Final = ("broker", "worker-1", "sink", "api")
+_UNKNOWN: Final = {
+    "lag": {"usage": None, "charges": None},
+    "dead_letters": None,
+    "dead_letters_open": None,
+}
 
 
 async def status(
@@ -35,7 +40,7 @@ async def status(
         "kafka": kafka,
         "kafka_answers": known is not None,
         "parts": parts,
-        **(known or {"lag": {"usage": None, "charges": None}, "dead_letters": None}),
+        **(known or _UNKNOWN),
         "urls": {k: v for part in parts if part["running"] for k, v in _urls(part)},
     }
 
@@ -44,16 +49,16 @@ async def _known_to_kafka(
     kafka: str, topics: Topics, parts: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any] | None:
     """Return lag and dead letters, or None if Kafka does not answer."""
-    letters = topics.dead_letters
     try:
         usage = await waiting(kafka, topics.usage, _reached(parts, "worker-"))
         charges = await waiting(kafka, topics.charges, _reached(parts, "sink"))
-        dead_letters = await waiting(kafka, letters, {0: 0}, _READ_LETTERS)
+        letters = await count_letters(kafka, topics)
     except BrokerUnavailable:
         return None
     return {
         "lag": {"usage": _by_name(usage), "charges": _by_name(charges)},
-        "dead_letters": sum(count or 0 for count in dead_letters.values()),
+        "dead_letters": letters.kept,
+        "dead_letters_open": letters.open,
     }
 
 

@@ -18,6 +18,7 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
+import duckdb
 import pytest
 
 from taximeter.broker.admin import ensure_topics
@@ -27,13 +28,18 @@ from taximeter.cli import main
 from taximeter.state import DataDir
 from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.clock import SystemClock
-from taximeter_schemas.dead_letters import DeadLetter
+from taximeter_schemas.dead_letters import (
+    DeadLetter,
+    DeadLetterEvent,
+    DeadLetterRetried,
+)
 from taximeter_schemas.records import Fault, Origin, dead_letter
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.decode import RawRecord
 from taximeter_sinks.duckdb_sink import DuckDBSink
 from tests.builders import NOON, a_usage
 from tests.unit.sinks.charge_builders import a_charge, charges_record
+from tests.unit.sinks.old_ledgers import KEPT_BY_VERSION_1, as_of
 
 TAXIMETER = (sys.executable, "-m", "taximeter.cli")
 
@@ -77,9 +83,9 @@ def _out(*arguments: object) -> str:
     return done.stdout
 
 
-def _letter() -> DeadLetter:
+def _letter(offset: int = 7) -> DeadLetter:
     fault = Fault("not_json", "expected value", b"{\x1bno")
-    return dead_letter(fault, Origin("taximeter.usage", 2, 7), None, NOON)
+    return dead_letter(fault, Origin("taximeter.usage", 2, offset), None, NOON)
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +247,51 @@ def test_dead_letters_from_the_ledger(data: Path) -> None:
     assert _out(*show).endswith("payload (4 bytes):\n{\\x1bno\n")
     assert _out(*show, "--format", "raw") == "{\x1bno"
     assert json.loads(_out(*show, "--format", "json"))["payload"] == "{\x1bno"
+
+
+def test_dead_letters_that_were_retried(tmp_path: Path) -> None:
+    """They are listed with the time of it, and left out where only open ones count."""
+    retried, still_open = _letter(7), _letter(8)
+    note = DeadLetterRetried(
+        event_type="DeadLetterRetried",
+        dead_letter_id=retried.key.decode(),
+        event_ids=(),
+        retried_at=NOON,
+    )
+    sink = DuckDBSink(DataDir(tmp_path).ledger, Topics())
+    topic = Topics().dead_letters.name
+    events: list[DeadLetterEvent] = [note, retried, still_open]
+    for at, event in enumerate(events):
+        value = event.model_dump_json().encode()
+        sink.add([RawRecord(topic, 0, at, event.key, value)])
+    asyncio.run(sink.flush())
+    sink.close()
+    command = ("dead-letters", "list", "--data", tmp_path, "--format", "json")
+    rows = {row["key"]: row["retried_at"] for row in json.loads(_out(*command))}
+    assert rows == {
+        "taximeter.usage:2:7": "2026-11-22T12:00:00+00:00",
+        "taximeter.usage:2:8": None,
+    }
+    (row,) = json.loads(_out(*command, "--open"))
+    assert row["key"] == "taximeter.usage:2:8"
+    show = ("dead-letters", "show", retried.key.decode(), "--data", tmp_path)
+    assert "retried_at: 2026-11-22 12:00:00+00:00\n" in _out(*show)
+
+
+def test_dead_letters_of_an_older_ledger(tmp_path: Path) -> None:
+    """A ledger that no newer sink has opened yet is read as it is: all are open."""
+    with duckdb.connect(str(DataDir(tmp_path).ledger)) as ledger:
+        as_of(1, ledger)
+        ledger.execute(KEPT_BY_VERSION_1)
+    command = ("dead-letters", "list", "--data", tmp_path, "--format", "json")
+    for more in ((), ("--open",)):
+        rows = json.loads(_out(*command, *more))
+        assert {row["key"]: row["retried_at"] for row in rows} == {
+            "usage:0:7": None,
+            "usage:0:8": None,
+        }
+    raw = ("dead-letters", "show", "usage:0:7", "--data", tmp_path, "--format", "raw")
+    assert _out(*raw) == "x"
 
 
 @pytest.mark.broker

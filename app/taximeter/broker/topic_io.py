@@ -18,11 +18,12 @@ from taximeter.broker.admin import check_broker, end_offsets
 from taximeter_schemas.errors import BrokerUnavailable
 from taximeter_schemas.topics import Topic
 
-__all__ = ["TopicRecord", "follow_topic", "publish", "read_topic"]
+__all__ = ["TopicRecord", "follow_topic", "publish", "read_topic", "scan_topic"]
 
 _FETCH_MS: Final = 500
 _QUIET_FETCHES: Final = 4
 _ACKNOWLEDGED_SECONDS: Final = 20.0
+_MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
 
 
 class TopicRecord(NamedTuple):
@@ -40,10 +41,18 @@ async def read_topic(bootstrap: str, topic: Topic) -> list[TopicRecord]:
     Raises:
         BrokerUnavailable: no broker answers.
     """
+    return [record async for record in scan_topic(bootstrap, topic)]
+
+
+async def scan_topic(bootstrap: str, topic: Topic) -> AsyncIterator[TopicRecord]:
+    """Yield the committed records that a topic has now, however many they are.
+
+    Raises:
+        BrokerUnavailable: no broker answers.
+    """
     ends = (await end_offsets(bootstrap, [topic])).get(topic.name, [])
-    records: list[TopicRecord] = []
     if not any(ends):
-        return records
+        return
     async with _consumer(bootstrap, topic, len(ends)) as consumer:
         quiet = 0
         # An unfinished transaction, or the trace of a finished one, stands in the log
@@ -51,8 +60,8 @@ async def read_topic(bootstrap: str, topic: Topic) -> list[TopicRecord]:
         while quiet < _QUIET_FETCHES and not await _reached(consumer, topic, ends):
             fetched = await _fetch(consumer)
             quiet = 0 if fetched else quiet + 1
-            records += fetched
-    return records
+            for record in fetched:
+                yield record
 
 
 async def follow_topic(
@@ -88,7 +97,10 @@ async def publish(
         return
     await check_broker(bootstrap)
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, enable_idempotence=True, linger_ms=5
+        bootstrap_servers=bootstrap,
+        enable_idempotence=True,
+        linger_ms=5,
+        max_request_size=_MAX_REQUEST_BYTES,
     )
     with _unavailable_means(bootstrap):
         async with asyncio.timeout(_ACKNOWLEDGED_SECONDS):

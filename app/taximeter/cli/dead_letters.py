@@ -10,7 +10,7 @@ import click
 from taximeter.cli.options import Format, format_option
 from taximeter.cli.output import write_object, write_rows
 from taximeter.cli.where import Where, where_options
-from taximeter.letters import find_letter, list_letters
+from taximeter.letters.listing import find_letter, list_letters
 from taximeter.logs import say
 from taximeter_schemas.errors import ConfigurationError
 
@@ -22,6 +22,7 @@ _COLUMNS: Final = (
     "key",
     "reason",
     "recorded_at",
+    "retried_at",
     "origin_topic",
     "origin_partition",
     "origin_offset",
@@ -40,14 +41,17 @@ def command() -> None:
 @where_options
 @format_option
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
-def list_(where: Where, output: Format, limit: int) -> None:
-    """List the newest dead letters: key (where it came from), reason, time, detail."""
-    rows = list_letters(where.data, where.topics, where.kafka, limit)
+@click.option("--open", "only_open", is_flag=True, help="Only those not yet retried.")
+def list_(where: Where, output: Format, limit: int, *, only_open: bool) -> None:
+    """List the newest dead letters: key (where it came from), reason, times, detail."""
+    rows = list_letters(
+        where.data, where.topics, where.kafka, limit, only_open=only_open
+    )
     hidden = _IN_THE_KEY if output == "table" else frozenset[str]()
     columns = [name for name in _COLUMNS if name not in hidden]
     write_rows(rows, output, columns, "Dead letters")
     if not rows:
-        say("there are no dead letters")
+        say(f"there are no {'open ' if only_open else ''}dead letters")
 
 
 @command.command("show")

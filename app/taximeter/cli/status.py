@@ -29,7 +29,9 @@ def command(where: Where, output: Format) -> None:
     write_rows([_row(part, known["lag"]) for part in known["parts"]], output)
     answers = "answers" if known["kafka_answers"] else "does not answer"
     say(f"Kafka {known['kafka'] or '(no address known)'} {answers}")
-    say(f"dead letters: {_shown(known['dead_letters'])}    data: {known['data']}")
+    kept, still_open = known["dead_letters"], known["dead_letters_open"]
+    letters = f"{_shown(kept)} ({_shown(still_open)} not retried)"
+    say(f"dead letters: {letters}    data: {known['data']}")
 
 
 def _row(part: Mapping[str, Any], lag: Mapping[str, Any]) -> dict[str, object]:
