@@ -27,7 +27,7 @@ COMMANDS: Final = {
     "budgets": "Apply, list and watch budgets.",
     "alerts": "Show the alerts that were raised.",
     "prices": "Show what a model costs.",
-    "dead-letters": "Show what could not be read, and why.",
+    "dead-letters": "Show what could not be read, and send it once more.",
     "audit": "Recompute every charge and compare all books.",
     "status": "Show every part: running, lag, last flush, URLs.",
     "worker": "Run one worker alone.",

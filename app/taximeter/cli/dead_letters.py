@@ -1,4 +1,4 @@
-"""`taximeter dead-letters`: what could not be read, and why."""
+"""`taximeter dead-letters`: what could not be read, why, and once more."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 
 from taximeter.cli.options import Format, format_option
 from taximeter.cli.output import write_object, write_rows
+from taximeter.cli.retry_letters import retry
 from taximeter.cli.where import Where, where_options
 from taximeter.letters.listing import find_letter, list_letters
 from taximeter.logs import say
@@ -34,7 +35,10 @@ _IN_THE_KEY: Final = frozenset(name for name in _COLUMNS if name.startswith("ori
 
 @click.group()
 def command() -> None:
-    """Show what could not be read, and why."""
+    """Show what could not be read, and why; and send it once more after a fix."""
+
+
+command.add_command(retry)
 
 
 @command.command("list")
