@@ -154,16 +154,18 @@ def _usage_columns(calls: Sequence[Call]) -> dict[str, pa.Array]:
 
 
 class _Columns:
-    """The fields of many charges, or of many calls, one column at a time.
+    """The fields of many charges, or of many calls, turned over into columns.
 
     A column in which nobody says anything but the default is not built anew.
     """
 
     def __init__(self, said: Sequence[Charge | Call]) -> None:
-        self._said = said
+        names = type(said[0]).__struct_fields__
+        turned = zip(*map(attrgetter(*names), said), strict=True)
+        self._columns = dict(zip(names, turned, strict=True))
 
-    def values(self, name: str) -> list[Any]:
-        return list(map(attrgetter(name), self._said))
+    def values(self, name: str) -> Sequence[Any]:
+        return self._columns[name]
 
     def text(self, name: str, default: str | None = None) -> pa.Array:
         values = self.values(name)
@@ -182,7 +184,7 @@ class _Columns:
         return self._unsaid(values, None, _MONEY) or _amounts(values, _MONEY)
 
     def _unsaid(
-        self, values: list[Any], default: str | None, kind: pa.DataType
+        self, values: Sequence[Any], default: str | None, kind: pa.DataType
     ) -> pa.Array | None:
         if values.count(default) < len(values):
             return None
