@@ -6,6 +6,7 @@ Which of the two it is can change at any moment, so every reader comes through h
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Final
 
 from taximeter.settings import CommonSettings, read
@@ -24,16 +25,18 @@ def open_ledger(data: DataDir, patience_seconds: float = _PATIENCE_SECONDS) -> L
     """Open the ledger of a data directory for reading.
 
     A sink that is starting holds the file before it serves it; that moment is waited
-    for rather than reported.
+    for rather than reported, now and between two questions.
 
     Raises:
         LedgerUnavailable: there is no ledger, or what holds it does not serve it.
         LedgerTooNew: a newer Taximeter wrote it.
     """
+    locate = partial(served_ledger, data)
     deadline = time.monotonic() + patience_seconds
     while True:
         try:
-            return Ledger.open(data.ledger, served_ledger(data))
+            served = served_ledger(data)
+            return Ledger.open(data.ledger, served, locate, patience_seconds)
         except LedgerUnavailable:
             if not data.ledger.exists() or time.monotonic() >= deadline:
                 raise

@@ -6,7 +6,8 @@ opened, for as long as one query takes. The answers are the same.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +25,11 @@ from taximeter_sinks.spend import SpendRow, spend_query
 
 __all__ = ["Duplicates", "Ledger", "PartitionCharges", "Rows", "SpendRow"]
 
+Locate = Callable[[], ServedLedger | None]
+"""Tells where a running sink serves the ledger, if one does."""
+
 _ASKED_AT_ONCE: Final = 1_000
+_LOOK_SECONDS: Final = 0.1
 _VERSION: Final = "SELECT max(version) FROM schema_versions"
 
 
@@ -54,32 +59,49 @@ class Ledger:
     Make it with `Ledger.open`.
     """
 
-    def __init__(self, path: Path, client: QuackClient | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        client: QuackClient | None,
+        locate: Locate | None,
+        patience_seconds: float,
+    ) -> None:
         self._path = path
         self._client = client
+        self._locate = locate
+        self._patience_seconds = patience_seconds
 
     @classmethod
-    def open(cls, path: Path, served: ServedLedger | None = None) -> Self:
+    def open(
+        cls,
+        path: Path,
+        served: ServedLedger | None = None,
+        locate: Locate | None = None,
+        patience_seconds: float = 0.0,
+    ) -> Self:
         """Open a ledger for reading.
 
         Args:
             path: the ledger file.
             served: where a running sink serves it, if one does. If that turns out to
                 be gone, the file is read.
+            locate: tells where it is served by now; asked when a sink came or went
+                between two questions. Without it that is an error.
+            patience_seconds: how long such a change may take.
 
         Raises:
             LedgerUnavailable: if there is no ledger, or another process holds it.
             LedgerTooNew: if a newer Taximeter wrote it.
         """
         if served is not None:
-            ledger = cls(path, QuackClient(served))
+            ledger = cls(path, QuackClient(served), locate, patience_seconds)
             try:
                 ledger._check_version()
             except ServerAway:
                 ledger.close()
             else:
                 return ledger
-        ledger = cls(path, None)
+        ledger = cls(path, None, locate, patience_seconds)
         ledger._check_version()
         return ledger
 
@@ -229,10 +251,17 @@ class Ledger:
             raise
 
     def _ask(self, query: str) -> Rows:
-        try:
-            return self._ask_either(query)
-        except ServerAway as error:
-            raise LedgerUnavailable(self._path, str(error)) from error
+        deadline = time.monotonic() + self._patience_seconds
+        while True:
+            try:
+                return self._ask_either(query)
+            except (ServerAway, LedgerUnavailable) as error:
+                if self._locate is None or time.monotonic() >= deadline:
+                    raise _unavailable(self._path, error) from error
+            time.sleep(_LOOK_SECONDS)
+            # Not closed: another thread may be in the middle of a question to it.
+            served = self._locate()
+            self._client = QuackClient(served) if served else None
 
     def _ask_either(self, query: str) -> Rows:
         if self._client is None:
@@ -248,6 +277,12 @@ class Ledger:
             except duckdb.Error as error:
                 raise QueryFailed(str(error)) from error
             return Rows(columns, rows)
+
+
+def _unavailable(path: Path, error: Exception) -> LedgerUnavailable:
+    if isinstance(error, LedgerUnavailable):
+        return error
+    return LedgerUnavailable(path, str(error))
 
 
 def _up_to(offsets: Mapping[int, int]) -> str:

@@ -14,7 +14,6 @@ from taximeter.reading import open_ledger
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_schemas.clock import Clock
-from taximeter_schemas.errors import LedgerUnavailable
 from taximeter_sinks.queries import Ledger
 
 __all__ = ["LedgerDesk", "Services", "services"]
@@ -52,24 +51,13 @@ class LedgerDesk:
             ledger.close()
 
     def _answer(self, question: Callable[[Ledger], T]) -> T:
-        ledger = self._opened()
-        try:
-            return question(ledger)
-        except LedgerUnavailable:
-            self._forget(ledger)
-            return question(self._opened())
+        return question(self._opened())
 
     def _opened(self) -> Ledger:
         with self._lock:
             if self._ledger is None:
                 self._ledger = open_ledger(self._data, _PATIENCE_SECONDS)
             return self._ledger
-
-    def _forget(self, ledger: Ledger) -> None:
-        # Not closed: another thread may be in the middle of a question to it.
-        with self._lock:
-            if self._ledger is ledger:
-                self._ledger = None
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,24 @@ async def test_a_ledger_whose_sink_went_away_says_so(tmp_path: Path) -> None:
         assert again.sql("SELECT count(*) FROM charges").rows == [(0,)]
 
 
+async def test_a_reader_follows_a_ledger_that_is_served_now_and_then(
+    tmp_path: Path,
+) -> None:
+    """Between two questions a sink may come, and go: each of them is answered."""
+    path = tmp_path / "ledger.duckdb"
+    DuckDBSink(path, Topics()).close()
+    places: list[ServedLedger] = []
+    ledger = Ledger.open(path, None, lambda: places[0] if places else None, 10)
+    assert ledger.sql("SELECT count(*) FROM charges").rows == [(0,)]
+    sink = DuckDBSink(path, Topics())  # it has the file, and is not served yet
+    places.append(serve(sink.ledger, "localhost", 0, TOKEN))
+    assert ledger.sql("SELECT count(*) FROM charges").rows == [(0,)]
+    stop_serving(sink.ledger, places.pop())
+    sink.close()
+    assert ledger.sql("SELECT count(*) FROM charges").rows == [(0,)]
+    ledger.close()
+
+
 async def test_a_taken_port_is_one_clear_error(
     serving: AServingSink, tmp_path: Path
 ) -> None:
