@@ -25,13 +25,18 @@ _LOOK_SECONDS = 0.1
 _TOLD_BYTES = 4096
 
 
+async def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class PartSpec:
     """One part: how it is started, how one knows that it is ready.
 
     `ready` is given the process id and asked again and again until it says yes.
     Parts of a lower `stop_order` are stopped, and have ended, before those of a
-    higher one are asked to.
+    higher one are asked to. `has_its_needs` is asked before the part is started again:
+    without what it needs it would only end once more, and wait longer each time.
     """
 
     name: str
@@ -40,6 +45,7 @@ class PartSpec:
     start_seconds: float = 90.0
     stop_seconds: float = 5.0
     stop_order: int = 0
+    has_its_needs: Callable[[], Awaitable[bool]] = _always
 
 
 @dataclass
@@ -192,6 +198,8 @@ class Supervisor:
             ended = f"{part.spec.name} ended ({_how(code)})"
             self._say(f"{ended}: starting it again in {pause:g} s (log: {part.log})")
             await asyncio.sleep(pause)
+            while not await part.spec.has_its_needs():
+                await asyncio.sleep(_LOOK_SECONDS)
             await self._respawn(part)
             born = clock.time()
 

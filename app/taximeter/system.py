@@ -96,14 +96,18 @@ async def _broker(
 
 
 def _embedded(plan: Plan, port: int) -> PartSpec:
-    async def answers(_pid: int) -> bool:
-        try:
-            return await check_broker(f"{HOST}:{port}", _LOOK_SECONDS) > 0
-        except BrokerUnavailable:
-            return False
+    async def ready(_pid: int) -> bool:
+        return await _answers(f"{HOST}:{port}")
 
     command = _command(plan, "broker", "--port", str(port))
-    return PartSpec("broker", command, answers, _FETCH_SECONDS, stop_order=3)
+    return PartSpec("broker", command, ready, _FETCH_SECONDS, stop_order=3)
+
+
+async def _answers(kafka: str) -> bool:
+    try:
+        return await check_broker(kafka, _LOOK_SECONDS) > 0
+    except BrokerUnavailable:
+        return False
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,13 @@ def _parts(plan: Plan, kafka: str, ports: _Ports) -> list[PartSpec]:
         prefix, partitions = plan.topics.prefix, str(plan.topics.partitions)
         topics = ("--prefix", prefix, "--partitions", partitions)
         command = _command(plan, *arguments, "--bootstrap", kafka, *topics)
-        return PartSpec(name, command, _says_so(plan.data, name), stop_order=order)
+        return PartSpec(
+            name,
+            command,
+            _says_so(plan.data, name),
+            stop_order=order,
+            has_its_needs=lambda: _answers(kafka),
+        )
 
     workers = [f"worker-{number}" for number in range(1, plan.workers + 1)]
     return [

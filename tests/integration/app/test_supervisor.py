@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -78,6 +80,32 @@ async def test_a_killed_part_is_started_again(yard: Yard) -> None:
 
     await eventually_async(is_back)
     assert "a ended (killed by signal 9): starting it again in 0.5 s" in yard.said[0]
+
+
+async def test_a_part_is_not_started_again_without_what_it_needs(yard: Yard) -> None:
+    """What could only end once more waits, and comes back as soon as it can."""
+    asked: list[bool] = []
+    there = asyncio.Event()
+
+    async def has_its_needs() -> bool:
+        asked.append(there.is_set())
+        return there.is_set()
+
+    await yard.supervisor.start([replace(yard.child("a"), has_its_needs=has_its_needs)])
+    first = yard.pid("a")
+    os.kill(first, signal.SIGKILL)
+
+    async def was_asked() -> bool:
+        return len(asked) >= 3
+
+    async def is_back() -> bool:
+        return yard.pid("a") != first
+
+    await eventually_async(was_asked)
+    assert not await is_back()
+    there.set()
+    await eventually_async(is_back)
+    assert len(yard.said) == 1
 
 
 async def test_a_part_that_cannot_start_stops_the_start(yard: Yard) -> None:
