@@ -83,7 +83,7 @@ class SpendMerge:
 
     @property
     def has_changed(self) -> bool:
-        """Tell whether a row changed since `clear`."""
+        """Tell whether a row changed since `changed` was asked last."""
         return bool(self._touched)
 
     def windows(self) -> Iterator[tuple[Subject, int, Iterable[Partial]]]:
@@ -92,12 +92,9 @@ class SpendMerge:
             yield Subject(kind, name), window, sources.values()
 
     def changed(self) -> list[tuple[bytes, bytes]]:
-        """Return the rows that changed since `clear`, to be stored."""
-        return [(_row(key), _row(self._partials[key])) for key in self._touched]
-
-    def clear(self) -> None:
-        """Forget what changed: it is stored."""
-        self._touched.clear()
+        """Return the rows that changed since the last time, to be stored."""
+        touched, self._touched = self._touched, set()
+        return [(_row(key), _row(self._partials[key])) for key in touched]
 
 
 @dataclass(frozen=True)
@@ -161,7 +158,7 @@ class BudgetBook:
         """Return alerts that are due, statuses that changed, and rows to store.
 
         What it returns is lost unless it is written down; `flushed()` follows then.
-        A budget that is learned in between belongs to the next flush.
+        What is taken or learned in between belongs to the next flush.
         """
         touched, self._touched = self._touched, set()
         alerts = [alert for account in touched for alert in self._due(account, now)]
@@ -177,7 +174,6 @@ class BudgetBook:
         """Forget what the last `flush()` returned: it is written down."""
         self._raised.update(self._newly_raised)
         self._newly_raised = []
-        self._merge.clear()
 
     def _forget(self, budget_id: str) -> None:
         self._budgets.pop(budget_id, None)

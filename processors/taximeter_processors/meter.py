@@ -196,23 +196,24 @@ class PartitionMeter:
         self._next_offset = max(self._next_offset, offset)
 
     def flush(self) -> Flush:
-        """Return what is to be written; `flushed()` follows when it is durable."""
-        pending = self._pending
-        pending.rows.clear()
-        pending.advanced.clear()
+        """Return what is to be written; `flushed()` follows when it is durable.
+
+        What is applied in between is for the next flush. If this one does not come
+        about, the meter has lost it, and is of no use any more.
+        """
+        flush, self._pending = self._pending, Flush()
         for row in self._sums.changed():
-            pending.rows.append((row.key, row.value))
-            pending.advanced.setdefault(row.owner, []).append(stated(row))
+            flush.rows.append((row.key, row.value))
+            flush.advanced.setdefault(row.owner, []).append(stated(row))
         progress = Progress(self._next_offset, self._seen.generations)
-        pending.rows.append((PROGRESS_KEY, progress.encode()))
-        return pending
+        flush.rows.append((PROGRESS_KEY, progress.encode()))
+        self._flushed_offset = self._next_offset
+        self._unflushed = 0
+        return flush
 
     def flushed(self) -> None:
-        """Forget what the last `flush()` returned: it is written down."""
-        self._pending = Flush()
-        self._sums.clear()
-        self._unflushed = 0
-        self._flushed_offset = self._next_offset
+        """Take note that what the last `flush()` returned is written down."""
+        self._sums.flushed()
 
     def _read(self, record: UsageRecord) -> Readings:
         ours = record.placed_for is not None

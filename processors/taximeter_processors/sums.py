@@ -136,12 +136,15 @@ class PartialSums:
         self._offset = offset
 
     def changed(self) -> Iterator[Changed]:
-        """Yield each row that changed since `clear`, as it stands now.
+        """Yield each row that was added to since the last time, as it stands now.
 
         It says the offset of the last record added to any row: no record up to that
         one is missing in it, which is what whoever compares offsets has to know.
+        `flushed` follows before this is called again.
         """
-        for start, window in self._windows.items():
+        windows, self._windows = self._windows, {}
+        self._latest = _Window(0)
+        for start, window in windows.items():
             for kind, name, added in window.rows():
                 key = kind, name, start
                 total = (self._warm.get(key) or self._load(key)).plus(added)
@@ -152,14 +155,12 @@ class PartialSums:
                 ).encode()
                 yield Changed(total.key, value, total.owner)
 
-    def clear(self) -> None:
-        """Forget what was added: it is stored."""
+    def flushed(self) -> None:
+        """Take note that what `changed` said last is stored."""
         if len(self._warm) > _MAX_WARM:
             self._warm.clear()
         self._warm.update(self._changed)
         self._changed.clear()
-        self._windows.clear()
-        self._latest = _Window(0)
 
     def _window_of(self, moment: datetime) -> _Window:
         start = window_start(moment)

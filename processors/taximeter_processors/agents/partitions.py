@@ -12,7 +12,8 @@ what it delivers is a hint, and the offset decides.
     4. acknowledge           a crash before it: delivered again, in already
 
 Whatever goes wrong in 3. ends in one way: the partition is dropped whole and opened
-anew, from what its last transaction left, wherever Faust's own offsets stand.
+anew, from what its last transaction left, wherever Faust's own offsets stand. While 3.
+waits for Kafka, 2. goes on with what comes after; that belongs to the next flush.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from time import monotonic, process_time
+from time import monotonic
 from typing import Protocol
 
 import faust
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 _FLUSH_AT_EVENTS = 20_000
 _SHARE_OF_TIME = 0.2
 _LONGEST_PAUSE = 3.0
+# What a row costs by the time it is in the ledger, about.
+_ROW_SECONDS = 20e-6
 _IDLE_SECONDS = 0.1
 _REOPEN_AFTER_SECONDS = 1.0
 _REOPEN_AFTER_FENCED_SECONDS = 5.0
@@ -70,8 +73,12 @@ class PartitionWork(Protocol):
         """Apply one record in memory; must not raise for bad input."""
         ...
 
-    async def flush(self) -> None:
-        """Write what was applied, in one transaction; raise if it did not happen."""
+    async def flush(self) -> int:
+        """Write what was applied when it is called; return how many rows that were.
+
+        All of it is in one transaction; raise if that did not happen. Records that
+        are applied meanwhile are for the next one.
+        """
         ...
 
     async def close(self) -> None:
@@ -88,11 +95,23 @@ class _Open:
     def __init__(self, work: PartitionWork) -> None:
         self.work = work
         self.applied: list[EventT[bytes]] = []
+        self._flushing = asyncio.Lock()
 
-    def acknowledge(self) -> None:
-        for event in self.applied:
-            event.ack()
-        self.applied.clear()
+    async def flush(self) -> int:
+        """Write what was applied by now, then acknowledge it; return how many rows."""
+        async with self._flushing:
+            if not self.work.has_moved:
+                return 0
+            applied, self.applied = self.applied, []
+            rows = await self.work.flush()
+            for event in applied:
+                event.ack()
+            return rows
+
+    async def close(self) -> None:
+        """Let the partition go, once nothing is being written any more."""
+        async with self._flushing:
+            await self.work.close()
 
 
 class Partitions:
@@ -143,15 +162,15 @@ class Partitions:
                 # Half applied: the flush at the end of the process must not see it.
                 await self._drop(event.message.partition)
                 raise
-            if opened.work.unflushed_events >= _FLUSH_AT_EVENTS:
-                await self._flush([event.message.partition])
+        if opened.work.unflushed_events >= _FLUSH_AT_EVENTS:
+            await self._flush_one(event.message.partition, opened)
 
     async def tick(self) -> None:
         """Flush what is due, open what is not open yet; called all the time."""
         async with self._lock:
             await self._open_due()
-            if self._is_due(monotonic()):
-                await self._flush(list(self._open))
+        if self._is_due(monotonic()):
+            await self._flush()
 
     async def own(self, partitions: set[int]) -> None:
         """Take note of a rebalance: these partitions are ours now, and no others.
@@ -166,8 +185,8 @@ class Partitions:
 
     async def close(self) -> None:
         """Flush once more and let everything go."""
+        await self._flush()
         async with self._lock:
-            await self._flush(list(self._open))
             for partition in list(self._open):
                 await self._drop(partition)
 
@@ -224,29 +243,29 @@ class Partitions:
         if position is not None and position > work.next_offset:
             await self._read_up_to(work, partition, position)
 
-    async def _flush(self, partitions: list[int]) -> None:
-        started = process_time()
-        moved = [p for p in partitions if self._open[p].work.has_moved]
-        await asyncio.gather(*(self._flush_one(p) for p in moved))
-        took = process_time() - started  # waiting for Kafka costs nobody anything
-        pause = max(self._flush_seconds, min(took / _SHARE_OF_TIME, _LONGEST_PAUSE))
+    async def _flush(self) -> None:
+        flushes = (self._flush_one(*one) for one in list(self._open.items()))
+        rows = sum(await asyncio.gather(*flushes))
+        busy = rows * _ROW_SECONDS / _SHARE_OF_TIME
         now = monotonic()
-        self._next_flush_at = now + pause
+        self._next_flush_at = now + max(self._flush_seconds, min(busy, _LONGEST_PAUSE))
         self._earliest_flush_at = now + self._flush_seconds
 
-    async def _flush_one(self, partition: int) -> None:
-        opened = self._open[partition]
+    async def _flush_one(self, partition: int, opened: _Open) -> int:
         try:
-            await opened.work.flush()
+            rows = await opened.flush()
         except TRANSIENT as error:
-            await self._drop(partition)
-            self._failed(partition, "flushing", error)
-            return
-        opened.acknowledge()
-        self._on_flush()
+            async with self._lock:
+                if self._open.get(partition) is opened:
+                    await self._drop(partition)
+                    self._failed(partition, "flushing", error)
+            return 0
+        if rows:
+            self._on_flush()
+        return rows
 
     async def _drop(self, partition: int) -> None:
-        await self._open.pop(partition).work.close()
+        await self._open.pop(partition).close()
 
     def _failed(self, partition: int, doing: str, error: Exception) -> None:
         fenced = isinstance(error, Fenced)

@@ -67,8 +67,8 @@ class PricingPartition:
         """Price one usage record and add it up."""
         self.meter.apply(_usage_record(record))
 
-    async def flush(self) -> None:
-        """Write down what was applied since the last flush.
+    async def flush(self) -> int:
+        """Write down what was applied since the last flush; return how many rows.
 
         1. What may be repeated: partial sums, which are absolute, and events for
            another partition, which know their twins. A crash behind this repeats it.
@@ -79,6 +79,7 @@ class PricingPartition:
         await self._writer.write(self._repeatable(flush))
         await self._table.write(flush.rows, self._once(flush))
         self.meter.flushed()
+        return len(flush.rows)
 
     async def close(self) -> None:
         """Let the partition go."""

@@ -72,14 +72,15 @@ class WatchPartition:
             self.book.take(advanced.source_partition, row)
         self.unflushed_events += len(advanced.rows)
 
-    async def flush(self) -> None:
+    async def flush(self) -> int:
         """Write alerts with their latches, statuses and rows, all or nothing."""
         flush = self.book.flush(self._clock.now())
-        progress = (PROGRESS_KEY, Progress(self.next_offset).encode())
-        await self._table.write([*flush.rows, progress], self._batches(flush))
-        self.book.flushed()
-        self.unflushed_events = 0
+        rows = [*flush.rows, (PROGRESS_KEY, Progress(self.next_offset).encode())]
         self._flushed_offset = self.next_offset
+        self.unflushed_events = 0
+        await self._table.write(rows, self._batches(flush))
+        self.book.flushed()
+        return len(rows)
 
     async def close(self) -> None:
         """Let the partition go."""

@@ -196,15 +196,23 @@ def test_nothing_is_flushed_twice() -> None:
     assert [key for key, _ in bench.flush().rows] == [b"progress"]
 
 
-def test_a_flush_that_was_not_written_is_repeated_whole() -> None:
-    """Without `flushed()` the next flush says everything again."""
+def test_what_is_applied_during_a_flush_is_in_the_next_one() -> None:
+    """A flush says what was applied when it began, its progress and sums too."""
     bench = Bench()
     bench.send(encode_event(a_usage()))
     bench.apply()
-    said = bench.meter.flush()
-    before = list(said.charges), list(said.rows)
-    again = bench.meter.flush()
-    assert (again.charges, again.rows) == before
+    first = bench.meter.flush()
+    said = list(first.charges), list(first.rows)
+    bench.send(encode_event(a_usage()))
+    bench.apply()
+    assert (first.charges, first.rows) == said
+    bench.rows.update(first.rows)
+    bench.meter.flushed()
+    assert bench.meter.has_moved
+    second = bench.flush()
+    assert [len(flush.charges) for flush in (first, second)] == [1, 1]
+    assert {partial.calls for partial in bench.spend().values()} == {2}
+    assert bench.progress.next_offset == 2
 
 
 def test_the_progress_row_is_last() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -11,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from taximeter_processors.agents.partitions import Partitions
 from taximeter_processors.kafka import LogRecord
+from tests.waiting import eventually_async
 
 if TYPE_CHECKING:
     import faust
@@ -26,6 +28,11 @@ class Work:
     applied: list[int] = field(default_factory=list[int])
     flushed: list[int] = field(default_factory=list[int])
     closed: bool = False
+    begun: bool = False
+    kafka: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.kafka.set()
 
     @property
     def unflushed_events(self) -> int:
@@ -48,11 +55,14 @@ class Work:
             raise RuntimeError("half applied")
         self.next_offset = record.offset + 1
 
-    async def flush(self) -> None:
-        """Write, or fail on the way to Kafka."""
+    async def flush(self) -> int:
+        """Write what was applied by now, or fail on the way to Kafka."""
+        applied, self.begun = list(self.applied), True
+        await self.kafka.wait()
         if self.fails:
             raise KafkaError
-        self.flushed = list(self.applied)
+        self.flushed = applied
+        return len(applied)
 
     async def close(self) -> None:
         """Let go."""
@@ -122,6 +132,44 @@ async def test_a_record_is_acknowledged_behind_its_flush(owned: Owned) -> None:
     assert (owned.works[0].applied, delivery.acknowledged) == ([5], 0)
     await owned.partitions.tick()
     assert (owned.works[0].flushed, delivery.acknowledged) == ([5], 1)
+
+
+async def test_records_are_applied_while_a_flush_waits_for_kafka(owned: Owned) -> None:
+    """They are neither written nor acknowledged with it, but with the next one."""
+    first, second = Delivery(5), Delivery(6)
+    await owned.takes(first)
+    work = owned.works[0]
+    work.kafka.clear()
+    flush = asyncio.create_task(owned.partitions.tick())
+    await eventually_async(lambda: _said(work.begun))
+    await owned.takes(second)
+    assert work.applied == [5, 6]
+    work.kafka.set()
+    await flush
+    assert (work.flushed, first.acknowledged, second.acknowledged) == ([5], 1, 0)
+    await owned.partitions.close()
+    assert (work.flushed, second.acknowledged) == ([5, 6], 1)
+
+
+async def test_a_partition_is_not_let_go_while_it_is_being_written(
+    owned: Owned,
+) -> None:
+    """A rebalance waits for the flush under way: its end decides what is in."""
+    await owned.takes(Delivery(5))
+    work = owned.works[0]
+    work.kafka.clear()
+    flush = asyncio.create_task(owned.partitions.tick())
+    await eventually_async(lambda: _said(work.begun))
+    lost = asyncio.create_task(owned.partitions.own(set()))
+    await asyncio.sleep(0)
+    assert not work.closed
+    work.kafka.set()
+    await asyncio.gather(flush, lost)
+    assert (work.flushed, work.closed) == ([5], True)
+
+
+async def _said(word: bool) -> bool:
+    return word
 
 
 async def test_a_record_that_is_in_already_is_skipped(owned: Owned) -> None:
