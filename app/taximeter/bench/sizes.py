@@ -38,7 +38,7 @@ class Sizes:
 FULL: Final = Sizes(
     pricing_events=300_000,
     single_events=20_000,
-    end_to_end_events=100_000,
+    end_to_end_events=300_000,
     reference_calls=5_000,
     http_events=100_000,
     http_singles=2_000,
