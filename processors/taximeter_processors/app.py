@@ -153,6 +153,7 @@ def _declare_pricing(app: _MeterApp, config: WorkerConfig, pricer: Pricer) -> No
             writer,
             config.dedupe_horizon,
         ),
+        "price_usage",
         config.flush_seconds,
         on_flush=lambda: config.on_flush(_report(partitions, config.clock)),
     )
@@ -185,6 +186,7 @@ def _declare_watching(app: faust.App, config: WorkerConfig) -> None:
         config.bootstrap,
         topics.spend.name,
         open_partition,
+        "watch_budgets",
         config.flush_seconds / 2,
     )
     app.task(feed.run)

@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
+from taximeter_processors.fault_points import reached
+
 __all__ = [
     "TRANSIENT",
     "Batches",
@@ -107,9 +109,11 @@ class TransactionalWriter:
     Args:
         bootstrap: Kafka's address.
         name: the transactional id, the same for whoever owns the partition.
+        agent: whose flushes they are, for the fault points.
     """
 
-    def __init__(self, bootstrap: str, name: str) -> None:
+    def __init__(self, bootstrap: str, name: str, agent: str) -> None:
+        self._agent = agent
         self._producer = _producer(
             bootstrap,
             client_id=name,
@@ -135,8 +139,11 @@ class TransactionalWriter:
         """
         try:
             await self._producer.begin_transaction()
+            reached(self._agent, "begun")
             await _write(self._producer, batches)
+            reached(self._agent, "written")
             await self._producer.commit_transaction()
+            reached(self._agent, "committed")
         except ProducerFenced as error:
             raise Fenced(str(error)) from error
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from taximeter_processors.fault_points import reached
 from taximeter_processors.kafka import Batches, TransactionalWriter, read_log
 
 __all__ = ["PartitionTable"]
@@ -24,24 +25,33 @@ class PartitionTable:
         changelog: the compacted topic that keeps the rows.
         partition: which partition of it.
         writer_name: what fences an earlier owner of the same partition.
+        agent: whose rows they are, for the fault points.
     """
 
     def __init__(
-        self, bootstrap: str, changelog: str, partition: int, writer_name: str
+        self,
+        bootstrap: str,
+        changelog: str,
+        partition: int,
+        writer_name: str,
+        agent: str,
     ) -> None:
         self.rows: dict[bytes, bytes] = {}
         self._bootstrap = bootstrap
         self._changelog = changelog
         self._partition = partition
-        self._writer = TransactionalWriter(bootstrap, writer_name)
+        self._agent = agent
+        self._writer = TransactionalWriter(bootstrap, writer_name, agent)
 
     async def open(self) -> None:
         """Fence the earlier owner, then read back what it had committed."""
         await self._writer.open()
+        reached(self._agent, "fenced")
         log = read_log(self._bootstrap, self._changelog, self._partition)
         async for records in log:
             for record in records:
                 self._restore(record.key or b"", record.value)
+        reached(self._agent, "restored")
 
     def _restore(self, key: bytes, value: bytes | None) -> None:
         if value is None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import faust
 
+from taximeter_processors import fault_points
 from taximeter_processors.app import FlushReport, WorkerConfig, create_app
 from taximeter_processors.price_book import litellm_price_book
 
@@ -18,6 +20,7 @@ def run_worker(config: WorkerConfig) -> None:
     The topics must exist. Bad events become dead letters; a broker that goes away is
     waited for.
     """
+    fault_points.arm(os.environ)
     # mode logs at DEBUG into handlers that drop it, for an eighth of the time.
     for name in ("mode", "faust", "aiokafka"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -27,6 +27,7 @@ from typing import Protocol
 import faust
 from faust.types import TP, EventT
 
+from taximeter_processors.fault_points import reached
 from taximeter_processors.kafka import TRANSIENT, Fenced, LogRecord, read_log
 
 __all__ = ["OpenPartition", "PartitionWork", "Partitions"]
@@ -122,6 +123,7 @@ class Partitions:
         bootstrap: Kafka's address.
         topic: the topic's name.
         open_partition: opens the work on one partition, from its committed state.
+        agent: the agent's name, for the fault points.
         flush_seconds: how long applied records may wait for a flush when there is
             little to do; flushing takes a fifth of the time at most, so it gets
             rarer under load. What is left when nothing more comes is flushed at once.
@@ -134,6 +136,7 @@ class Partitions:
         bootstrap: str,
         topic: str,
         open_partition: OpenPartition,
+        agent: str,
         flush_seconds: float,
         on_flush: Callable[[], None] = lambda: None,
     ) -> None:
@@ -141,6 +144,7 @@ class Partitions:
         self._bootstrap = bootstrap
         self._topic = topic
         self._open_partition = open_partition
+        self._agent = agent
         self._flush_seconds = flush_seconds
         self._on_flush = on_flush
         self._open: dict[int, _Open] = {}
@@ -228,6 +232,7 @@ class Partitions:
     async def _open_one(self, partition: int) -> None:
         try:
             work = await self._open_partition(partition)
+            reached(self._agent, "opened")
             await self._catch_up(work, partition)
         except TRANSIENT as error:
             self._failed(partition, "opening", error)
@@ -261,6 +266,7 @@ class Partitions:
                     self._failed(partition, "flushing", error)
             return 0
         if rows:
+            reached(self._agent, "acknowledged")
             self._on_flush()
         return rows
 

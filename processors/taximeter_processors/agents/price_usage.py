@@ -6,6 +6,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from taximeter_processors.charging import Pricer
+from taximeter_processors.fault_points import reached
 from taximeter_processors.kafka import (
     Batches,
     LogRecord,
@@ -23,6 +24,7 @@ __all__ = ["PricingPartition", "open_pricing_partition"]
 
 log = logging.getLogger(__name__)
 
+_AGENT = "price_usage"
 _ROWS = 5_000
 _COUNT_DIGITS = 6
 
@@ -75,8 +77,10 @@ class PricingPartition:
         2. In one transaction, what may not: charges, dead letters, the rows and the
            progress. A crash before its end undoes it whole.
         """
+        reached(_AGENT, "flushing")
         flush = self.meter.flush()
         await self._writer.write(self._repeatable(flush))
+        reached(_AGENT, "repeated")
         await self._table.write(flush.rows, self._once(flush))
         self.meter.flushed()
         return len(flush.rows)
@@ -133,7 +137,7 @@ async def open_pricing_partition(
     """Take a partition over: fence, read its rows back, rebuild the dedupe memory."""
     owner = f"{topics.usage.name}-{partition}"
     changelog = topics.spend_table.name
-    table = PartitionTable(bootstrap, changelog, partition, owner)
+    table = PartitionTable(bootstrap, changelog, partition, owner, _AGENT)
     try:
         await table.open()
         progress = await _progress(bootstrap, topics, table, partition)

@@ -7,6 +7,7 @@ import logging
 import msgspec
 
 from taximeter_processors.budgets import BudgetBook, BudgetFlush
+from taximeter_processors.fault_points import reached
 from taximeter_processors.kafka import Batches, LogRecord, first_offset
 from taximeter_processors.meter import Progress
 from taximeter_processors.sums import PROGRESS_KEY
@@ -18,6 +19,8 @@ from taximeter_schemas.topics import Topics
 __all__ = ["WatchPartition", "open_watch_partition"]
 
 log = logging.getLogger(__name__)
+
+_AGENT = "watch_budgets"
 
 
 class _Advanced(msgspec.Struct, gc=False):
@@ -74,6 +77,7 @@ class WatchPartition:
 
     async def flush(self) -> int:
         """Write alerts with their latches, statuses and rows, all or nothing."""
+        reached(_AGENT, "flushing")
         flush = self.book.flush(self._clock.now())
         rows = [*flush.rows, (PROGRESS_KEY, Progress(self.next_offset).encode())]
         self._flushed_offset = self.next_offset
@@ -109,7 +113,7 @@ async def open_watch_partition(
     """Take a partition over: fence, read its rows back."""
     writer = f"{topics.spend.name}-{partition}"
     changelog = topics.budget_table.name
-    table = PartitionTable(bootstrap, changelog, partition, writer)
+    table = PartitionTable(bootstrap, changelog, partition, writer, _AGENT)
     try:
         await table.open()
         stored = table.rows.get(PROGRESS_KEY)

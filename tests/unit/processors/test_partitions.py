@@ -119,7 +119,7 @@ async def owned() -> Owned:
         return works[-1]
 
     app = cast("faust.App", SimpleNamespace(rebalancing=False, consumer=Consumer()))
-    partitions = Partitions(app, "nowhere:1", "usage", open_partition, 0.0)
+    partitions = Partitions(app, "nowhere:1", "usage", open_partition, "agent", 0.0)
     await partitions.own({0})
     await partitions.tick()
     return Owned(partitions, works)
