@@ -123,8 +123,8 @@ def _new_app(config: WorkerConfig) -> _MeterApp:
         broker=[f"kafka://{host}" for host in config.bootstrap.split(",")],
         store="memory://",
         broker_client_id=config.name,
-        broker_session_timeout=10.0,
-        broker_heartbeat_interval=2.0,
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.5,
         broker_commit_interval=1.0,
         topic_disable_leader=True,
         topic_allow_declare=False,  # the registry's topics exist already
