@@ -1,8 +1,20 @@
-"""The same broker and topics as the integration tests, and workers to be killed."""
+"""The same broker as the integration tests, and an installation a test on it."""
 
 from __future__ import annotations
 
-from tests.integration.conftest import bootstrap, topics
-from tests.integration.processors.conftest import side, workers
+from collections.abc import AsyncIterator
+from pathlib import Path
 
-__all__ = ["bootstrap", "side", "topics", "workers"]
+import pytest
+
+from tests.faults.installations import Installation, an_installation
+from tests.integration.conftest import bootstrap
+
+__all__ = ["bootstrap", "place"]
+
+
+@pytest.fixture
+async def place(bootstrap: str, tmp_path: Path) -> AsyncIterator[Installation]:
+    """Give fresh topics, and workers on them to be killed."""
+    async with an_installation(bootstrap, tmp_path) as installation:
+        yield installation

@@ -1,0 +1,125 @@
+"""What every fault test ends with: each event charged once, every book agrees.
+
+What must be is computed from the events that were sent, without the worker's code;
+then the product's own audit has to find nothing either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic_core import from_json
+
+from taximeter.audit import AuditResult, audit
+from taximeter_schemas.budgets import BudgetDefined
+from taximeter_schemas.usage import UsageRecorded
+from taximeter_sinks.queries import Ledger
+from taximeter_sinks.sink import Progress, SinkConfig, run_sink
+from tests.faults.installations import Installation
+from tests.faults.stream import Stream, cost_of
+from tests.integration.processors.broker_side import BrokerSide, event_id
+from tests.waiting import eventually_async
+
+__all__ = ["assert_books", "audited", "charged"]
+
+_STATUS_SECONDS = 30.0
+_SINK_SECONDS = 120.0
+
+
+async def assert_books(place: Installation, stream: Stream) -> AuditResult:
+    """Charges, spend, statuses and alerts are what the calls say; the audit is 0."""
+    side = place.side
+    await charged(side, len(stream.calls))
+    expected = {call.event_id: cost_of(call) for call in stream.calls}
+    charges = await side.charges()
+    assert {event_id(charge): charge.cost_usd for charge in charges} == expected
+    assert len(charges) == len(stream.calls)
+
+    spent = _spent(stream.calls)
+    assert (await side.spend())["all", ""] == (spent["all", ""], len(stream.calls))
+    await _statuses_say(side, spent)
+    alerts = await side.alerts()
+    raised = [(a.budget_id, a.subject_id, a.threshold_percent) for a in alerts]
+    assert sorted(raised) == sorted(_crossed(spent, stream.budgets))
+    assert raised
+    assert len({alert.alert_id for alert in alerts}) == len(alerts)
+
+    result = await audited(place, len(charges))
+    assert result.findings == []
+    assert result.difference_usd == Decimal(0)
+    assert result.total("events") == len(stream.calls)
+    assert result.total("unprocessed") == 0
+    assert result.duplicates_in_ledger == 0
+    return result
+
+
+async def charged(side: BrokerSide, count: int, timeout: float = 120.0) -> None:
+    """Wait until there are this many charges, or too many."""
+
+    async def there() -> bool:
+        records = await side.read(side.topics.charges)
+        found = sum(len(from_json(record.value)) for record in records)
+        assert found >= count, f"{found} of {count}"
+        return True
+
+    await eventually_async(there, timeout)
+
+
+async def audited(place: Installation, rows: int) -> AuditResult:
+    """Carry all charges into a fresh ledger, and an audit out over everything."""
+    side, ledger = place.side, place.home / f"{place.side.topics.prefix}duckdb"
+    await _carried(side, ledger, rows)
+    return await audit(side.bootstrap, side.topics, lambda: Ledger.open(ledger))
+
+
+async def _carried(side: BrokerSide, ledger: Path, rows: int) -> None:
+    stop, found = asyncio.Event(), 0
+
+    def flushed(progress: Progress) -> None:
+        nonlocal found
+        found += progress.flushed.rows
+        if found >= rows:
+            stop.set()
+
+    config = SinkConfig(side.bootstrap, side.topics, ledger, "a-token")
+    async with asyncio.timeout(_SINK_SECONDS):
+        await run_sink(config, stop, on_flush=flushed)
+
+
+def _spent(calls: Sequence[UsageRecorded]) -> dict[tuple[str, str], Decimal]:
+    spent: dict[tuple[str, str], Decimal] = {}
+    for call in calls:
+        for account in (("all", ""), ("each", call.user_id)):
+            spent[account] = spent.get(account, Decimal(0)) + cost_of(call)
+    return spent
+
+
+def _crossed(
+    spent: dict[tuple[str, str], Decimal], budgets: Sequence[BudgetDefined]
+) -> list[tuple[str, str, int]]:
+    limits = {budget.budget_id: budget for budget in budgets}
+    return [
+        (budget, subject, percent)
+        for (budget, subject), usd in spent.items()
+        for percent in limits[budget].thresholds_percent
+        if usd * 100 >= percent * limits[budget].limit_usd
+    ]
+
+
+async def _statuses_say(
+    side: BrokerSide, spent: dict[tuple[str, str], Decimal]
+) -> None:
+    kind = {"all": "all", "each": "user"}
+    must = {
+        f"{b}|{kind[b]}|{subject}|total": usd for (b, subject), usd in spent.items()
+    }
+
+    async def known() -> bool:
+        found = await side.statuses()
+        assert {key: status.spent_usd for key, status in found.items()} == must
+        return True
+
+    await eventually_async(known, _STATUS_SECONDS)
