@@ -14,8 +14,8 @@ from pathlib import Path
 from pydantic_core import from_json
 
 from taximeter.audit import AuditResult, audit
-from taximeter_schemas.budgets import BudgetDefined
 from taximeter_schemas.usage import UsageRecorded
+from taximeter_sinks.decode import Place
 from taximeter_sinks.queries import Ledger
 from taximeter_sinks.sink import Progress, SinkConfig, run_sink
 from tests.faults.installations import Installation
@@ -23,10 +23,11 @@ from tests.faults.stream import Stream, cost_of
 from tests.integration.processors.broker_side import BrokerSide, event_id
 from tests.waiting import eventually_async
 
-__all__ = ["assert_books", "audited", "charged"]
+__all__ = ["assert_books", "assert_ledger", "charged"]
 
 _STATUS_SECONDS = 30.0
 _SINK_SECONDS = 120.0
+_ALERTS = "SELECT budget_id, subject_id, threshold_percent FROM alerts ORDER BY ALL"
 
 
 async def assert_books(place: Installation, stream: Stream) -> AuditResult:
@@ -38,50 +39,71 @@ async def assert_books(place: Installation, stream: Stream) -> AuditResult:
     assert {event_id(charge): charge.cost_usd for charge in charges} == expected
     assert len(charges) == len(stream.calls)
 
-    spent = _spent(stream.calls)
-    assert (await side.spend())["all", ""] == (spent["all", ""], len(stream.calls))
-    await _statuses_say(side, spent)
+    result = await assert_ledger(place, stream)
     alerts = await side.alerts()
     raised = [(a.budget_id, a.subject_id, a.threshold_percent) for a in alerts]
-    assert sorted(raised) == sorted(_crossed(spent, stream.budgets))
-    assert raised
+    assert sorted(raised) == _crossed(stream)
     assert len({alert.alert_id for alert in alerts}) == len(alerts)
+    return result
 
-    result = await audited(place, len(charges))
+
+async def assert_ledger(place: Installation, stream: Stream) -> AuditResult:
+    """Spend, statuses, ledger and audit agree, whatever was sent to the sink twice."""
+    calls, spent = len(stream.calls), _spent(stream.calls)
+    await _statuses_say(place.side, spent)
+    assert (await place.side.spend())["all", ""] == (spent["all", ""], calls)
+    result, raised = await _audited(place)
+    assert raised == _crossed(stream)
+    assert raised
     assert result.findings == []
     assert result.difference_usd == Decimal(0)
-    assert result.total("events") == len(stream.calls)
+    assert result.total("events") == result.total("ledger_rows") == calls
     assert result.total("unprocessed") == 0
     assert result.duplicates_in_ledger == 0
     return result
 
 
-async def charged(side: BrokerSide, count: int, timeout: float = 120.0) -> None:
-    """Wait until there are this many charges, or too many."""
+async def charged(
+    side: BrokerSide, count: int, timeout: float = 120.0, *, apart: bool = False
+) -> None:
+    """Wait until there are this many charges, or too many; `apart`, but for copies."""
 
     async def there() -> bool:
-        records = await side.read(side.topics.charges)
-        found = sum(len(from_json(record.value)) for record in records)
+        records = [record.value for record in await side.read(side.topics.charges)]
+        different = set(records) if apart else records
+        found = sum(len(from_json(value)) for value in different)
         assert found >= count, f"{found} of {count}"
         return True
 
     await eventually_async(there, timeout)
 
 
-async def audited(place: Installation, rows: int) -> AuditResult:
-    """Carry all charges into a fresh ledger, and an audit out over everything."""
-    side, ledger = place.side, place.home / f"{place.side.topics.prefix}duckdb"
-    await _carried(side, ledger, rows)
-    return await audit(side.bootstrap, side.topics, lambda: Ledger.open(ledger))
+async def _audited(
+    place: Installation,
+) -> tuple[AuditResult, list[tuple[object, ...]]]:
+    """Carry everything into a fresh ledger; audit it, and return its alerts too."""
+    side, path = place.side, place.home / f"{place.side.topics.prefix}duckdb"
+    await _carried(side, path)
+    result = await audit(side.bootstrap, side.topics, lambda: Ledger.open(path))
+    with Ledger.open(path) as ledger:
+        return result, ledger.sql(_ALERTS).rows
 
 
-async def _carried(side: BrokerSide, ledger: Path, rows: int) -> None:
-    stop, found = asyncio.Event(), 0
+async def _carried(side: BrokerSide, ledger: Path) -> None:
+    """Run a sink until all charges and alerts that there are now are in the ledger."""
+    topics = (side.topics.charges, side.topics.budget_alerts)
+    left = {
+        Place(topic.name, record.partition): record.offset
+        for topic in topics
+        for record in await side.read(topic)
+    }
+    stop = asyncio.Event()
 
     def flushed(progress: Progress) -> None:
-        nonlocal found
-        found += progress.flushed.rows
-        if found >= rows:
+        for place, next_offset in progress.flushed.next_offsets.items():
+            if left.get(place, next_offset) < next_offset:
+                del left[place]
+        if not left:
             stop.set()
 
     config = SinkConfig(side.bootstrap, side.topics, ledger, "a-token")
@@ -97,16 +119,14 @@ def _spent(calls: Sequence[UsageRecorded]) -> dict[tuple[str, str], Decimal]:
     return spent
 
 
-def _crossed(
-    spent: dict[tuple[str, str], Decimal], budgets: Sequence[BudgetDefined]
-) -> list[tuple[str, str, int]]:
-    limits = {budget.budget_id: budget for budget in budgets}
-    return [
+def _crossed(stream: Stream) -> list[tuple[str, str, int]]:
+    limits = {budget.budget_id: budget for budget in stream.budgets}
+    return sorted(
         (budget, subject, percent)
-        for (budget, subject), usd in spent.items()
+        for (budget, subject), usd in _spent(stream.calls).items()
         for percent in limits[budget].thresholds_percent
         if usd * 100 >= percent * limits[budget].limit_usd
-    ]
+    )
 
 
 async def _statuses_say(
