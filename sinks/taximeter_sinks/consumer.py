@@ -13,7 +13,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
 from taximeter_schemas.topics import Topic, Topics
@@ -69,9 +69,7 @@ class RecordSource:
             if not self._assigned:
                 await asyncio.sleep(wait_seconds)
                 return []
-            found = await consumer.getmany(
-                timeout_ms=int(wait_seconds * 1000), max_records=_MAX_RECORDS
-            )
+            found = await self._found(consumer, wait_seconds)
         except (KafkaError, OSError, TimeoutError) as error:
             self._say_away(error)
             await asyncio.sleep(_RETRY_SECONDS)
@@ -95,6 +93,34 @@ class RecordSource:
         if self._consumer is not None:
             await self._consumer.stop()
 
+    async def _found(
+        self, consumer: AIOKafkaConsumer, wait_seconds: float
+    ) -> Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]:
+        try:
+            found: Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]
+            found = await consumer.getmany(
+                timeout_ms=int(wait_seconds * 1000), max_records=_MAX_RECORDS
+            )
+        except OffsetOutOfRangeError as error:
+            for tp, offset in error.args[0].items():
+                await self._begin_anew(consumer, tp, offset)
+            return {}
+        return found
+
+    async def _begin_anew(
+        self, consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int
+    ) -> None:
+        """Go on at the oldest record there is, where the next one is gone."""
+        first = (await consumer.beginning_offsets([tp]))[tp]
+        consumer.seek(tp, first)
+        self._next_offsets[self._place(tp)] = first
+        _log.error(
+            "%s/%d goes on at offset %d where %d was next: the records between have "
+            "expired, or the topic is not the one that this ledger was filled from; "
+            "'taximeter audit' shows what is missing",
+            *(tp.topic, tp.partition, first, offset),
+        )
+
     async def _ready(self) -> AIOKafkaConsumer:
         consumer = self._consumer or await self._connected()
         now = asyncio.get_running_loop().time()
@@ -109,7 +135,9 @@ class RecordSource:
             bootstrap_servers=self._bootstrap,
             group_id=None,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            # An offset that is gone is told. Not every gap is one: the end of each
+            # transaction takes an offset too.
+            auto_offset_reset="none",
             # What a worker took back with its transaction never happened.
             isolation_level="read_committed",
             fetch_min_bytes=_FETCH_BYTES,
@@ -129,11 +157,13 @@ class RecordSource:
         existing = await self._existing()
         if existing <= self._assigned:
             return
+        new = [tp for tp in existing if self._place(tp) not in self._next_offsets]
+        for tp, first in (await consumer.beginning_offsets(new)).items():
+            self._next_offsets[self._place(tp)] = first
         self._assigned |= existing
         consumer.assign(sorted(self._assigned))
         for tp in self._assigned:
-            if self._place(tp) in self._next_offsets:
-                consumer.seek(tp, self._next(tp))
+            consumer.seek(tp, self._next(tp))
 
     async def _existing(self) -> set[TopicPartition]:
         """Ask for all topics: asking for one by name could bring it into being."""
@@ -152,22 +182,9 @@ class RecordSource:
 
     def _taken(self, record: ConsumerRecord[bytes, bytes]) -> RawRecord:
         place = Place(record.topic, record.partition)
-        self._tell_of_a_gap(place, record.offset)
         self._next_offsets[place] = record.offset + 1
         return RawRecord(
             record.topic, record.partition, record.offset, record.key, record.value
-        )
-
-    def _tell_of_a_gap(self, place: Place, offset: int) -> None:
-        expected = self._next_offsets.get(place)
-        compacted = self._topics[place.topic].config.get("cleanup.policy") == "compact"
-        if expected is None or offset == expected or (compacted and offset > expected):
-            return
-        _log.error(
-            "%s/%d goes on at offset %d where %d was next: the records between have "
-            "expired, or the topic is not the one that this ledger was filled from; "
-            "'taximeter audit' shows what is missing",
-            *(place.topic, place.partition, offset, expected),
         )
 
     def _say_away(self, error: Exception) -> None:

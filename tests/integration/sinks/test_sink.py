@@ -206,6 +206,24 @@ async def test_records_that_have_expired_are_told_and_passed(
     assert "goes on at offset 0 where 1000 was next" in caplog.text
 
 
+async def test_the_end_of_a_transaction_is_no_gap(
+    bootstrap: str, topics: Topics, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It takes an offset of its own, and nothing has expired."""
+    async with running(bootstrap, topics, tmp_path / "ledger.duckdb") as sink:
+        async with AIOKafkaProducer(
+            bootstrap_servers=bootstrap, transactional_id=topics.prefix
+        ) as producer:
+            for offset in range(3):
+                record = packed_charges(0, offset, topics)
+                async with producer.transaction():
+                    await producer.send(
+                        record.topic, record.value, record.key, partition=0
+                    )
+        await asyncio.to_thread(eventually, lambda: sink.rows() == 60)
+    assert "expired" not in caplog.text
+
+
 def _pretend_it_was_read_up_to(path: Path, offset: int) -> None:
     import duckdb
 
