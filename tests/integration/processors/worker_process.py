@@ -2,14 +2,17 @@
 
 Prints one JSON line when it owns its partitions, and one for every flush. With a
 file named as its fourth argument, pricing the model "trip" fails once: the worker
-that finds no such file makes it, and raises in the middle of a record.
+that finds no such file makes it, and raises in the middle of a record. CLOCK_HOURS
+names a file that says by how many hours its clock is wrong.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import faust
@@ -19,6 +22,7 @@ from taximeter_processors.price_book import litellm_price_book
 from taximeter_processors.pricing import Priced
 from taximeter_processors.rates import Counts
 from taximeter_processors.worker import FlushReport, WorkerConfig, run_worker
+from taximeter_schemas.clock import Clock, SystemClock
 from taximeter_schemas.topics import Topics
 
 LOGGERS = ("mode", "mode.services", "faust", "faust.transport.consumer", "aiokafka")
@@ -41,6 +45,23 @@ class FailsOnce:
         return self._prices.price_counts(provider, model, service_tier, counts)
 
 
+class WrongClock:
+    """The machine's clock, moved by as many hours as a file says just then."""
+
+    def __init__(self, hours: Path) -> None:
+        self._hours = hours
+
+    def now(self) -> datetime:
+        """Return the present moment, or what this clock takes for it."""
+        wrong = timedelta(hours=int(self._hours.read_text() or 0))
+        return SystemClock().now() + wrong
+
+
+def _clock() -> Clock:
+    hours = os.environ.get("CLOCK_HOURS")
+    return WrongClock(Path(hours)) if hours else SystemClock()
+
+
 def _tell(**facts: object) -> None:
     print(json.dumps(facts), flush=True)
 
@@ -61,6 +82,7 @@ def main(bootstrap: str, prefix: str, name: str, fails_once: str = "") -> None:
         name=name,
         on_ready=_ready,
         on_flush=_flushed,
+        clock=_clock(),
     )
     if fails_once:
         app = create_app(config, FailsOnce(Path(fails_once)))
