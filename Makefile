@@ -38,8 +38,9 @@ check: lint  ## what CI runs: lint, then the suite with coverage
 	# Of this process: what runs in children (agents, commands, bench) is not counted.
 	@$(BIN)/coverage report --skip-covered --fail-under=78
 
-faults: .venv/.synced  ## every part killed during 100,000 events, with three seeds
-	for seed in 1 2 3; do \
+TAXIMETER_FAULT_SEEDS ?= 1 2 3
+faults: .venv/.synced  ## every fault during 100,000 events; TAXIMETER_FAULT_SEEDS="1 2 3"
+	for seed in $(TAXIMETER_FAULT_SEEDS); do \
 	  TAXIMETER_FAULT_EVENTS=100000 TAXIMETER_FAULT_SEED=$$seed \
 	  $(BIN)/pytest -q tests/faults || exit 1; \
 	done
