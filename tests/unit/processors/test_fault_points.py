@@ -58,5 +58,5 @@ def test_nothing_happens_without_the_variable() -> None:
 )
 def test_a_place_that_does_not_exist_is_refused(asked: str) -> None:
     """A typing error must not look like a fault that was survived."""
-    with pytest.raises(ConfigurationError, match="places are .*price_usage.written"):
+    with pytest.raises(ConfigurationError, match=r"places are .*price_usage\.written"):
         fault_points.arm({fault_points.VARIABLE: asked})
