@@ -24,7 +24,7 @@ AT_ONCE = 6
 # One behind the other, so that those that open a partition come after a flush.
 CHAINS = [POINTS[at::AT_ONCE] for at in range(AT_ONCE)]
 TIMES = 3
-LEG_SECONDS = 2.0
+LEG_SECONDS = 1.0
 
 
 async def killed_at(

@@ -17,7 +17,7 @@ from tests.waiting import eventually_async
 pytestmark = pytest.mark.broker
 
 FAIL_OVER_SECONDS = 15.0
-MOVING_SECONDS = 60.0 if LONG else 15.0
+MOVING_SECONDS = 60.0 if LONG else 8.0
 
 
 async def flows_in(side: BrokerSide, partitions: set[int]) -> float:
