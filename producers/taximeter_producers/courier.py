@@ -36,14 +36,14 @@ from aiokafka.errors import (
 
 from taximeter_producers.buffer import Buffer
 from taximeter_producers.emitter import Rarely
-from taximeter_producers.packing import Delivery, Packer, Record
-from taximeter_schemas.errors import EventTooLarge
-from taximeter_schemas.records import (
-    MAX_EVENT_BYTES,
-    PACKED_HEADER,
-    encode_event,
-    usage_key,
+from taximeter_producers.packing import (
+    Delivery,
+    EncodedEvent,
+    Packer,
+    Record,
 )
+from taximeter_schemas.errors import EventTooLarge
+from taximeter_schemas.records import MAX_EVENT_BYTES, PACKED_HEADER
 from taximeter_schemas.usage import UsageEvent
 
 __all__ = ["Compression", "Courier", "Plan"]
@@ -255,19 +255,22 @@ class Courier:
         delivery.complete()
 
     def _pack(
-        self, packer: Packer, events: Iterable[UsageEvent], delivery: Delivery | None
+        self,
+        packer: Packer,
+        events: Iterable[UsageEvent | EncodedEvent],
+        delivery: Delivery | None,
     ) -> None:
         encoded = (self._encoded(event, delivery) for event in events)
         packer.add([one for one in encoded if one is not None], delivery)
 
     def _encoded(
-        self, event: UsageEvent, delivery: Delivery | None
-    ) -> tuple[bytes, bytes] | None:
+        self, event: UsageEvent | EncodedEvent, delivery: Delivery | None
+    ) -> EncodedEvent | None:
         try:
-            encoded = encode_event(event)
-            if len(encoded) > MAX_EVENT_BYTES:
-                raise EventTooLarge(len(encoded), MAX_EVENT_BYTES)  # noqa: TRY301
-            return usage_key(event.event_id), encoded
+            encoded = EncodedEvent.of(event)
+            if len(encoded.value) > MAX_EVENT_BYTES:
+                raise EventTooLarge(len(encoded.value), MAX_EVENT_BYTES)  # noqa: TRY301
+            return encoded
         except Exception as error:
             # Only an event that was built around its own validation comes here.
             self._buffer.settle(lost=1)

@@ -17,7 +17,7 @@ from taximeter_producers import exits
 from taximeter_producers.buffer import Buffer
 from taximeter_producers.courier import Compression, Courier, Plan
 from taximeter_producers.emitter import EmitterStats, Refusals, unfit
-from taximeter_producers.packing import Delivery
+from taximeter_producers.packing import Delivery, EncodedEvent
 from taximeter_schemas.errors import (
     BrokerUnavailable,
     BufferFull,
@@ -25,7 +25,7 @@ from taximeter_schemas.errors import (
     EventRefused,
     EventTooLarge,
 )
-from taximeter_schemas.records import MAX_EVENT_BYTES, encode_event
+from taximeter_schemas.records import MAX_EVENT_BYTES
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import UsageEvent
 
@@ -105,11 +105,12 @@ class KafkaEmitter:
         self._refusals.add(reason)
         return False
 
-    async def deliver(self, events: Iterable[UsageEvent]) -> None:
+    async def deliver(self, events: Iterable[UsageEvent | EncodedEvent]) -> None:
         """Return when Kafka has acknowledged all of these events.
 
         They are accepted together or refused together. Cancelling it does not take
-        back what was accepted.
+        back what was accepted. What comes encoded travels as it stands: whoever
+        encoded it has validated it.
 
         Raises:
             EventRefused: nothing was accepted (`BufferFull`, `EmitterClosed`,
@@ -216,9 +217,9 @@ class KafkaEmitter:
 
     def _accept(self, delivery: Delivery) -> None:
         for event in delivery.events:
-            if unfit(event) == "too_large":
+            if _is_too_large(event):
                 self._refusals.add("too_large", len(delivery.events))
-                raise EventTooLarge(len(encode_event(event)), MAX_EVENT_BYTES)
+                raise EventTooLarge(len(EncodedEvent.of(event).value), MAX_EVENT_BYTES)
         reason = self._buffer.put_all(delivery)
         if reason is None:
             return
@@ -263,3 +264,9 @@ class KafkaEmitter:
             )
         exits.forget(self)
         return self._buffer.lost == 0
+
+
+def _is_too_large(event: UsageEvent | EncodedEvent) -> bool:
+    if isinstance(event, EncodedEvent):
+        return len(event.value) > MAX_EVENT_BYTES
+    return unfit(event) == "too_large"

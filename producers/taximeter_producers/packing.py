@@ -9,16 +9,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from taximeter_schemas.partitioning import partitions_of
-from taximeter_schemas.records import packed
+from taximeter_schemas.records import encode_event, packed, usage_key
 from taximeter_schemas.usage import UsageEvent
 
-__all__ = ["Delivery", "Packer", "Record"]
+__all__ = ["Delivery", "EncodedEvent", "Packer", "Record"]
 
 # Of n events: two brackets, and n - 1 separators of two bytes.
 _AROUND: Final = 2
+
+
+class EncodedEvent(NamedTuple):
+    """A valid event as it travels: its key and its JSON, in one line."""
+
+    key: bytes
+    value: bytes
+
+    @classmethod
+    def of(cls, event: UsageEvent | EncodedEvent) -> EncodedEvent:
+        """Return an event as it travels."""
+        if isinstance(event, EncodedEvent):
+            return event
+        return cls(usage_key(event.event_id), encode_event(event))
 
 
 class Delivery:
@@ -31,7 +45,7 @@ class Delivery:
 
     __slots__ = ("_complete", "_error", "_records", "events", "future")
 
-    def __init__(self, events: Sequence[UsageEvent] = ()) -> None:
+    def __init__(self, events: Sequence[UsageEvent | EncodedEvent] = ()) -> None:
         self.events = events
         self.future: Future[None] = Future()
         self._records = 0

@@ -17,8 +17,10 @@ from uuid import UUID
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from taximeter.broker.topic_io import read_topic
 from taximeter_producers.attribution import usage_recorded
 from taximeter_producers.kafka import KafkaEmitter
+from taximeter_producers.packing import EncodedEvent
 from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.errors import (
     BrokerUnavailable,
@@ -27,6 +29,7 @@ from taximeter_schemas.errors import (
     EventTooLarge,
 )
 from taximeter_schemas.records import (
+    MAX_EVENT_BYTES,
     PACKED_HEADER,
     Fault,
     read_record,
@@ -139,6 +142,23 @@ async def test_deliver_returns_when_kafka_has_it(
         found = await in_kafka(bootstrap, topics)
         assert await emitter.aflush(5)
     assert ids(found) == ids(event for batch in batches for event in batch)
+
+
+async def test_what_comes_encoded_travels_as_it_stands(
+    bootstrap: str, topics: Topics
+) -> None:
+    """Bytes that somebody validated are packed beside events, and are not rewritten."""
+    plain, encoded = a_usage(), EncodedEvent.of(a_usage())
+    spaced = EncodedEvent(encoded.key, encoded.value.replace(b'":', b'" :'))
+    large = EncodedEvent(encoded.key, b" " * (MAX_EVENT_BYTES + 1))
+    async with KafkaEmitter(bootstrap, topics) as emitter:
+        await emitter.deliver([plain, spaced])
+        with pytest.raises(EventTooLarge):
+            await emitter.deliver([large])
+        assert emitter.stats().refused == {"too_large": 1}
+    assert len(await in_kafka(bootstrap, topics)) == 2
+    values = [r.value or b"" for r in await read_topic(bootstrap, topics.usage)]
+    assert sum(spaced.value in value for value in values) == 1
 
 
 async def test_deliver_refuses_all_or_nothing(bootstrap: str, topics: Topics) -> None:
