@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from taximeter.api.room import MAX_BODY_BYTES, Limits
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.topics import DEFAULT_PREFIX, Topics
 
@@ -118,6 +119,39 @@ class ApiSettings(CommonSettings):
         description="The API's port; 0 for any free one. Without it: 8470, or any "
         "free one where that is taken.",
     )
+    api_max_requests: int = Field(
+        500,
+        ge=1,
+        description="Requests that may record events at the same moment; any more "
+        "are answered with 429.",
+    )
+    api_max_pending_events: int = Field(
+        100_000,
+        ge=1,
+        description="Events that may wait for Kafka's acknowledgement; any more are "
+        "answered with 429.",
+    )
+    api_max_pending_bytes: int = Field(
+        128 * 1024 * 1024,
+        ge=MAX_BODY_BYTES,
+        description="Bytes of events that may be read, or wait for Kafka, at the same "
+        "moment; any more are answered with 429.",
+    )
+    api_acknowledged_seconds: float = Field(
+        10.0,
+        gt=0,
+        description="How long a request waits until Kafka has its events; then it is "
+        "answered with 503.",
+    )
+
+    def limits(self) -> Limits:
+        """Return how much this API may take on."""
+        return Limits(
+            requests=self.api_max_requests,
+            pending_events=self.api_max_pending_events,
+            pending_bytes=self.api_max_pending_bytes,
+            acknowledged_seconds=self.api_acknowledged_seconds,
+        )
 
 
 PARTS: Final = (BrokerSettings, WorkerSettings, SinkSettings, ApiSettings)

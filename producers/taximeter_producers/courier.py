@@ -270,7 +270,6 @@ class Courier:
             encoded = EncodedEvent.of(event)
             if len(encoded.value) > MAX_EVENT_BYTES:
                 raise EventTooLarge(len(encoded.value), MAX_EVENT_BYTES)  # noqa: TRY301
-            return encoded
         except Exception as error:
             # Only an event that was built around its own validation comes here.
             self._buffer.settle(lost=1)
@@ -278,6 +277,7 @@ class Courier:
             if delivery is not None:
                 delivery.fail(error)
             return None
+        return encoded
 
     async def _send_all(
         self, producer: AIOKafkaProducer, records: list[Record]

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from taximeter.api import budgets, events, health, spend
 from taximeter.api.faults import explain_faults
 from taximeter.api.openapi import describe_events
+from taximeter.api.room import Limits, Room
 from taximeter.api.services import LedgerDesk, Services
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
@@ -22,7 +23,6 @@ __all__ = ["create_app"]
 
 # A request holds all the events that it brings, so waiting for more gains little.
 _LINGER_MS: Final = 5
-_ACKNOWLEDGED_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 10.0
 
 
@@ -32,8 +32,7 @@ def create_app(
     topics: Topics,
     data: DataDir,
     clock: Clock | None = None,
-    acknowledged_seconds: float = _ACKNOWLEDGED_SECONDS,
-    max_pending: int = 100_000,
+    limits: Limits | None = None,
 ) -> FastAPI:
     """Return the application; it connects to Kafka while it runs.
 
@@ -42,9 +41,9 @@ def create_app(
         topics: the installation's topics.
         data: where the ledger, and what the sink says about itself, is found.
         clock: tells the moment against which events are judged to be ahead of time.
-        acknowledged_seconds: how long a request waits for Kafka's acknowledgement.
-        max_pending: events accepted and not yet acknowledged, in all requests.
+        limits: how much it may take on.
     """
+    room = Room(limits or Limits())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -52,13 +51,13 @@ def create_app(
             bootstrap,
             topics,
             linger_ms=_LINGER_MS,
-            max_pending=max_pending,
+            max_pending=room.limits.pending_events,
             client_id="taximeter-api",
             flush_on_sigterm=False,
         )
         desk = LedgerDesk(data)
         app.state.services = Services(
-            bootstrap, emitter, desk, clock or SystemClock(), acknowledged_seconds
+            bootstrap, emitter, desk, clock or SystemClock(), room
         )
         try:
             yield

@@ -1,37 +1,35 @@
-"""`POST /v1/events`: usage events in, accepted when Kafka has them.
-
-The body is parsed once, by the rules that the workers read Kafka with, so what is
-accepted here is no dead letter there.
-"""
+"""`POST /v1/events`: usage events in, accepted when Kafka has them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from taximeter.api.faults import RETRY_AFTER, Fault
+from taximeter.api.bodies import (
+    BodyTooLarge,
+    Wrong,
+    WrongEvents,
+    read_body,
+    read_events,
+)
+from taximeter.api.faults import Fault, Refused
+from taximeter.api.room import NotAcknowledged, Place
 from taximeter.api.services import Services, services
-from taximeter_producers.emitter import unfit
-from taximeter_schemas.errors import BufferFull, EventRefused, EventTooLarge
-from taximeter_schemas.records import MAX_EVENT_BYTES, read_record
-from taximeter_schemas.records import Fault as UnusableEvent
-from taximeter_schemas.usage import UsageEvent
+from taximeter_producers.packing import EncodedEvent
 
-__all__ = ["MAX_BODY_BYTES", "router"]
+__all__ = ["router"]
 
 router = APIRouter(tags=["events"])
 
-MAX_BODY_BYTES: Final = 8 * 1024 * 1024
-
 _MAX_ERRORS_TOLD: Final = 100
-_LARGE_BYTES: Final = 512 * 1024
-_TOO_LARGE: Final = f"an event has at most {MAX_EVENT_BYTES} bytes"
+_JSON: Final = "application/json"
 
 
 class Accepted(BaseModel):
@@ -58,9 +56,10 @@ class Rejected(BaseModel):
 
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     202: {"model": Accepted, "description": "Kafka has every event."},
-    413: {"model": Fault, "description": "The body is over 8 MiB."},
+    408: {"model": Refused, "description": "The body did not arrive in time."},
+    413: {"model": Refused, "description": "The body is over 8 MiB."},
     422: {"model": Rejected, "description": "Some are wrong; nothing was sent."},
-    429: {"model": Fault, "description": "Too much is under way: come back later."},
+    429: {"model": Refused, "description": "Too much is under way: come back later."},
     503: {"model": Fault, "description": "Kafka has not acknowledged in time."},
 }
 
@@ -78,85 +77,46 @@ async def post_events(request: Request) -> Response:
     202 means that Kafka has them. After any other answer send the same again once
     its cause is gone: an event counts once, however often it arrives.
     """
-    try:
-        body = await _body(request)
-    except ClientDisconnect:
-        return Response(status_code=400)
-    if body is None:
-        words = f"a body has at most {MAX_BODY_BYTES} bytes: send fewer events at once"
-        return _fault(413, words, {})
-    return await _recorded(body, services(request))
+    at = services(request)
+    with at.room.place() as place:
+        try:
+            events = await _arrived(request, place, at)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except WrongEvents as error:
+            return _rejected(error.wrong)
+        return await _delivered(events, place, at)
 
 
-async def _body(request: Request) -> bytes | None:
-    """Return the body, or None as soon as it is known to be too large."""
-    length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-        return None
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
+async def _arrived(
+    request: Request, place: Place, at: Services
+) -> Sequence[EncodedEvent]:
+    # On its own, so that the body is gone while its events wait for Kafka.
+    body = await read_body(request, place, at.room.limits)
+    return await read_events(body, at.clock.now())
 
 
-async def _recorded(body: bytes, at: Services) -> Response:
-    value, now = body.strip(b" \t\r\n"), at.clock.now()
-    if len(value) < _LARGE_BYTES:
-        readings = read_record(value, now)
-    else:  # others are answered meanwhile
-        readings = await asyncio.to_thread(read_record, value, now)
-    events = [one for one in readings if not isinstance(one, UnusableEvent)]
-    if len(events) < len(readings) or any(unfit(event) for event in events):
-        return _rejected(readings)
-    return await _delivered(events, at)
-
-
-async def _delivered(events: Sequence[UsageEvent], at: Services) -> Response:
-    try:
-        async with asyncio.timeout(at.acknowledged_seconds):
-            await at.emitter.deliver(events)
-    except TimeoutError:
-        waited = f"not within {at.acknowledged_seconds:g} s"
-        words = f"Kafka has not acknowledged the events {waited}: send them again"
-        return _fault(503, words, RETRY_AFTER)
-    except BufferFull as full:
-        return _fault(429, str(full), {"Retry-After": "1"})
-    except EventTooLarge as refused:
-        return _fault(422, str(refused), {})
-    except EventRefused as refused:
-        return _fault(503, str(refused), RETRY_AFTER)
+async def _delivered(
+    events: Sequence[EncodedEvent], place: Place, at: Services
+) -> Response:
+    limits = at.room.limits
+    if len(events) > limits.pending_events:
+        raise BodyTooLarge(f"{limits.pending_events} events")
+    delivery = asyncio.ensure_future(at.emitter.deliver(events))
+    delivery.add_done_callback(partial(_settled, place.hand_over()))
+    # Not cancelled when the time is over: what was accepted goes its way.
+    await asyncio.wait({delivery}, timeout=limits.acknowledged_seconds)
+    if not delivery.done():
+        raise NotAcknowledged(limits.acknowledged_seconds)
+    delivery.result()
     return Response(b'{"accepted":%d}' % len(events), 202, media_type=_JSON)
 
 
-_JSON: Final = "application/json"
+def _settled(settle: Callable[[bool], None], delivery: asyncio.Future[None]) -> None:
+    settle(not delivery.cancelled() and delivery.exception() is None)
 
 
-def _rejected(readings: Sequence[UsageEvent | UnusableEvent]) -> Response:
-    errors = [
-        {"index": index, "reason": reason, "detail": detail}
-        for index, reading in enumerate(readings)
-        for reason, detail in _wrong(reading)
-    ]
-    answer = {
-        "accepted": 0,
-        "rejected": len(errors),
-        "errors": errors[:_MAX_ERRORS_TOLD],
-    }
+def _rejected(wrong: Sequence[Wrong]) -> Response:
+    errors = [vars(each) for each in wrong[:_MAX_ERRORS_TOLD]]
+    answer = {"accepted": 0, "rejected": len(wrong), "errors": errors}
     return Response(json.dumps(answer), 422, media_type=_JSON)
-
-
-def _wrong(reading: UsageEvent | UnusableEvent) -> list[tuple[str, str]]:
-    if isinstance(reading, UnusableEvent):
-        return [(reading.reason, reading.detail)]
-    reason = unfit(reading)
-    return [] if reason is None else [(reason, _TOO_LARGE)]
-
-
-def _fault(code: int, words: str, headers: dict[str, str]) -> Response:
-    # No `accepted` where nobody knows: Kafka may have the events all the same.
-    answer = {"detail": words}
-    return Response(json.dumps(answer), code, headers, media_type=_JSON)

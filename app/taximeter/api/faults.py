@@ -6,29 +6,41 @@ an internal error.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from taximeter.api.bodies import BodyTooLarge, BodyTooSlow
+from taximeter.api.room import NoRoom, NotAcknowledged
+from taximeter.api.services import services
 from taximeter_schemas.errors import (
+    BufferFull,
     ConfigurationError,
+    EventRefused,
+    EventTooLarge,
     LedgerError,
     LedgerTooNew,
     LedgerUnavailable,
 )
 
-__all__ = ["RETRY_AFTER", "Fault", "explain_faults"]
+__all__ = ["Fault", "Refused", "explain_faults"]
 
-RETRY_AFTER: Final = {"Retry-After": "5"}
+_RETRY_AFTER: Final = {"Retry-After": "5"}
 
 
 class Fault(BaseModel):
     """Why there is no answer."""
 
     detail: str
+
+
+class Refused(Fault):
+    """Why nothing of what was sent was accepted."""
+
+    accepted: Literal[0] = 0
 
 
 def explain_faults(app: FastAPI) -> None:
@@ -38,6 +50,13 @@ def explain_faults(app: FastAPI) -> None:
     app.add_exception_handler(LedgerError, _wrong_question)
     app.add_exception_handler(LedgerUnavailable, _ledger_away)
     app.add_exception_handler(LedgerTooNew, _ledger_away)
+    app.add_exception_handler(NoRoom, _no_room)
+    app.add_exception_handler(BufferFull, _buffer_full)
+    app.add_exception_handler(NotAcknowledged, _not_acknowledged)
+    app.add_exception_handler(EventRefused, _not_sent)
+    app.add_exception_handler(BodyTooLarge, _body_too_large)
+    app.add_exception_handler(EventTooLarge, _body_too_large)
+    app.add_exception_handler(BodyTooSlow, _body_too_slow)
 
 
 async def _wrong_parameter(_: Request, error: Exception) -> Response:
@@ -51,4 +70,38 @@ async def _wrong_question(_: Request, error: Exception) -> Response:
 
 
 async def _ledger_away(_: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, 503, headers=RETRY_AFTER)
+    return JSONResponse({"detail": str(error)}, 503, headers=_RETRY_AFTER)
+
+
+async def _no_room(request: Request, error: Exception) -> Response:
+    nothing = "nothing of this request was accepted"
+    return _later(request, 429, f"{error}, as many as may: {nothing}", {"accepted": 0})
+
+
+async def _buffer_full(request: Request, error: Exception) -> Response:
+    assert isinstance(error, BufferFull)
+    return await _no_room(request, NoRoom(f"{error.limit} events wait for Kafka"))
+
+
+async def _not_acknowledged(request: Request, error: Exception) -> Response:
+    # Not `accepted`: nobody knows. Kafka may have them, and if not, may get them yet.
+    return _later(request, 503, f"{error}, and may still get them", {})
+
+
+async def _not_sent(request: Request, error: Exception) -> Response:
+    return _later(request, 503, str(error), {})
+
+
+def _later(request: Request, code: int, words: str, known: dict[str, int]) -> Response:
+    """Answer with when to send the same again, which is safe: events count once."""
+    seconds = services(request).room.retry_after_seconds
+    detail = f"{words}; send the same again in {seconds} s"
+    return JSONResponse(known | {"detail": detail}, code, {"Retry-After": str(seconds)})
+
+
+async def _body_too_large(_: Request, error: Exception) -> Response:
+    return JSONResponse({"accepted": 0, "detail": str(error)}, 413)
+
+
+async def _body_too_slow(_: Request, error: Exception) -> Response:
+    return JSONResponse({"accepted": 0, "detail": str(error)}, 408)

@@ -10,6 +10,7 @@ from typing import Final, TypeVar, cast
 
 from fastapi import Request
 
+from taximeter.api.room import Room
 from taximeter.reading import open_ledger
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
@@ -68,7 +69,7 @@ class Services:
     emitter: KafkaEmitter
     desk: LedgerDesk
     clock: Clock
-    acknowledged_seconds: float
+    room: Room
 
 
 def services(request: Request) -> Services:

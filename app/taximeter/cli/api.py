@@ -25,6 +25,7 @@ __all__ = ["command"]
 
 _LOOK_SECONDS: Final = 0.05
 _STOP_SECONDS: Final = 3
+_OTHER_CONNECTIONS: Final = 500
 
 
 @click.command()
@@ -65,9 +66,14 @@ def command(
 
         from taximeter.api.app import create_app  # noqa: PLC0415
 
-        app = create_app(bootstrap=kafka, topics=topics, data=place)
+        limits = settings.limits()
+        app = create_app(bootstrap=kafka, topics=topics, data=place, limits=limits)
         config = uvicorn.Config(
-            app, log_config=None, timeout_graceful_shutdown=_STOP_SECONDS
+            app,
+            log_config=None,
+            # Connections, idle ones too: the last bound, and no request's answer.
+            limit_concurrency=limits.requests + _OTHER_CONNECTIONS,
+            timeout_graceful_shutdown=_STOP_SECONDS,
         )
         with Presence(place, "api", kafka) as presence:
             asyncio.run(_serve(uvicorn.Server(config), listener, presence))

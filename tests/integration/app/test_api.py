@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taximeter.api.app import create_app
-from taximeter.api.events import MAX_BODY_BYTES
+from taximeter.api.room import MAX_BODY_BYTES, Limits
+from taximeter.api.services import Services
 from taximeter.broker.ports import free_port
 from taximeter.broker.topic_io import read_topic
 from taximeter.state import DataDir
@@ -29,20 +30,21 @@ from taximeter_sinks.decode import RawRecord
 from taximeter_sinks.duckdb_sink import DuckDBSink
 from tests.builders import NOON, a_usage
 from tests.unit.sinks.charge_builders import a_charge, charges_record
+from tests.waiting import eventually_async
 
 pytestmark = pytest.mark.broker
 
 
 @asynccontextmanager
 async def _client(
-    bootstrap: str, topics: Topics, data: Path, **options: int | float
+    bootstrap: str, topics: Topics, data: Path, limits: Limits | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(
         bootstrap=bootstrap,
         topics=topics,
         data=DataDir(data),
         clock=ManualClock(NOON),
-        **options,  # type: ignore[arg-type]
+        limits=limits,
     )
     # An error inside would be raised here rather than be answered with a 500.
     transport = httpx.ASGITransport(app)
@@ -149,6 +151,77 @@ async def test_too_much_at_once_is_refused_unread(api: httpx.AsyncClient) -> Non
     told = await api.post("/v1/events", content=b" " * (MAX_BODY_BYTES + 1))
     untold = await api.post("/v1/events", content=chunks())
     assert [told.status_code, untold.status_code] == [413, 413]
+    assert told.json() == untold.json()
+    assert told.json()["accepted"] == 0
+    assert f"at most {MAX_BODY_BYTES} bytes" in told.json()["detail"]
+
+
+async def test_more_events_than_there_can_ever_be_room_for(
+    bootstrap: str, topics: Topics, tmp_path: Path
+) -> None:
+    """413 and not 429, with which a client would come back for ever."""
+    body = packed([encode_event(a_usage()) for _ in range(3)])
+    limits = Limits(pending_events=2)
+    async with _client(bootstrap, topics, tmp_path, limits) as client:
+        answer = await client.post("/v1/events", content=body)
+    assert answer.status_code == 413
+    assert "at most 2 events" in answer.json()["detail"]
+
+
+async def test_a_body_that_does_not_come(
+    bootstrap: str, topics: Topics, tmp_path: Path
+) -> None:
+    """408 when its time is over: it would hold its place for as long as it likes."""
+
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b"["
+        await asyncio.Event().wait()
+
+    limits = Limits(body_seconds=0.1)
+    async with _client(bootstrap, topics, tmp_path, limits) as client:
+        answer = await client.post("/v1/events", content=nothing())
+        room = _services(client).room
+    assert answer.status_code == 408
+    assert (room.requests, room.pending_bytes) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (Limits(requests=1), "1 requests are being answered, as many as may"),
+        (Limits(pending_bytes=1_000), "bytes of events wait for Kafka, as many as may"),
+        (Limits(pending_events=1), "1 events wait for Kafka, as many as may"),
+    ],
+)
+async def test_what_waits_for_kafka_is_bounded(
+    topics: Topics, tmp_path: Path, limits: Limits, words: str
+) -> None:
+    """429 for another one while a first one waits, whichever bound is reached."""
+    nowhere = f"127.0.0.1:{free_port()}"
+    body = encode_event(a_usage(tags={"k": "v" * 250, "l": "w" * 250}))
+    async with _client(nowhere, topics, tmp_path, limits) as client:
+        first = asyncio.create_task(client.post("/v1/events", content=body))
+        room = _services(client).room
+        await eventually_async(_is(lambda: room.stalled_seconds > 0))
+        answer = await client.post("/v1/events", content=body)
+        first.cancel()
+        _services(client).emitter.close(0.0)
+    assert answer.status_code == 429
+    assert words in answer.json()["detail"]
+    assert answer.headers["retry-after"] == "1"
+
+
+def _services(client: httpx.AsyncClient) -> Services:
+    transport = client._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    return transport.app.state.services  # type: ignore[attr-defined, no-any-return]
+
+
+def _is(condition: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
+    async def asked() -> bool:
+        return condition()
+
+    return asked
 
 
 async def test_errors_are_told_up_to_a_limit(api: httpx.AsyncClient) -> None:
@@ -162,14 +235,13 @@ async def test_without_kafka_events_are_refused(topics: Topics, tmp_path: Path) 
     """503 after a bounded wait, 429 once the buffer is full, with Retry-After each."""
     nowhere = f"127.0.0.1:{free_port()}"
     body = packed([encode_event(a_usage()) for _ in range(3)])
-    async with _client(
-        nowhere, topics, tmp_path, acknowledged_seconds=0.1, max_pending=5
-    ) as client:
+    limits = Limits(acknowledged_seconds=0.1, pending_events=5)
+    async with _client(nowhere, topics, tmp_path, limits) as client:
         away = await client.post("/v1/events", content=body)
         full = await client.post("/v1/events", content=body)
         health = await client.get("/healthz")
         # What waits is let go of: there is nothing to deliver it to.
-        client._transport.app.state.services.emitter.close(0.0)  # type: ignore[attr-defined]
+        _services(client).emitter.close(0.0)
     assert [away.status_code, full.status_code] == [503, 429]
     assert int(away.headers["retry-after"]) >= 1
     assert int(full.headers["retry-after"]) >= 1
