@@ -16,12 +16,9 @@ from typing import Final
 from fastapi import Request
 
 from taximeter.api.room import Limits, Place
+from taximeter_processors.calls import read_usage
 from taximeter_producers.packing import EncodedEvent
-from taximeter_schemas.records import (
-    MAX_EVENT_BYTES,
-    Fault,
-    read_record,
-)
+from taximeter_schemas.records import MAX_EVENT_BYTES, Fault, usage_key
 
 __all__ = [
     "BodyTooLarge",
@@ -111,20 +108,22 @@ async def read_events(body: bytes, now: datetime) -> Sequence[EncodedEvent]:
 
 
 def _read(body: bytes, now: datetime) -> Sequence[EncodedEvent]:
-    readings = read_record(body, now)
-    events = [one for one in readings if not isinstance(one, Fault)]
+    readings = read_usage(body, now, ours=False)
     _require_none(
         Wrong(index, one.reason, one.detail)
-        for index, one in enumerate(readings)
+        for index, one in enumerate(readings.events)
         if isinstance(one, Fault)
     )
-    encoded = [EncodedEvent.of(event) for event in events]
     _require_none(
         Wrong(index, "too_large", _TOO_LARGE)
-        for index, one in enumerate(encoded)
-        if len(one.value) > MAX_EVENT_BYTES
+        for index, encoded in enumerate(readings.encoded)
+        if len(encoded) > MAX_EVENT_BYTES
     )
-    return encoded
+    return [
+        EncodedEvent(usage_key(event.event_id), encoded)
+        for event, encoded in zip(readings.events, readings.encoded, strict=True)
+        if not isinstance(event, Fault)
+    ]
 
 
 def _require_none(wrong: Iterable[Wrong]) -> None:

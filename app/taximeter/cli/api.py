@@ -71,6 +71,8 @@ def command(
         config = uvicorn.Config(
             app,
             log_config=None,
+            access_log=False,
+            proxy_headers=False,
             # Connections, idle ones too: the last bound, and no request's answer.
             limit_concurrency=limits.requests + _OTHER_CONNECTIONS,
             timeout_graceful_shutdown=_STOP_SECONDS,

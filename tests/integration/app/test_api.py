@@ -224,6 +224,33 @@ def _is(condition: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
     return asked
 
 
+@pytest.mark.parametrize("between", [",", ", ", ",\n", " ,\n "])
+async def test_events_travel_as_they_were_written(
+    api: httpx.AsyncClient, bootstrap: str, topics: Topics, between: str
+) -> None:
+    """However a client writes its array, and whatever stands in it, all arrive."""
+    sent = [a_usage(user_id=name) for name in ("ada", "},{", "}, {", "ü", '"')]
+    body = f"[{between.join(encode_event(e).decode() for e in sent)}]"
+    answer = await api.post("/v1/events", content=body.encode())
+    assert answer.json() == {"accepted": len(sent)}
+    expected = sorted(sent, key=lambda event: event.event_id)
+    assert await _in_kafka(bootstrap, topics) == expected
+
+
+async def test_ids_are_written_in_one_way(
+    api: httpx.AsyncClient, bootstrap: str, topics: Topics
+) -> None:
+    """An id in another notation stands in Kafka in the one that SQL finds."""
+    event = a_usage()
+    shouted = encode_event(event).replace(
+        str(event.event_id).encode(), str(event.event_id).upper().encode()
+    )
+    assert (await api.post("/v1/events", content=shouted)).status_code == 202
+    (record,) = await read_topic(bootstrap, topics.usage)
+    assert record.value is not None
+    assert str(event.event_id).encode() in record.value
+
+
 async def test_errors_are_told_up_to_a_limit(api: httpx.AsyncClient) -> None:
     """A body full of nonsense gets an answer of bounded size."""
     answer = await api.post("/v1/events", content=b"[%b0]" % (b"0," * 5_000))
