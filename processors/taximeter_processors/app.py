@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from weakref import WeakSet
@@ -20,9 +20,9 @@ from faust.types import TP, StreamT
 
 from taximeter_processors.agents.partitions import Partitions, PartitionWork
 from taximeter_processors.agents.price_usage import (
-    PricingPartition,
     open_pricing_partition,
 )
+from taximeter_processors.agents.reports import FlushReport, Reports
 from taximeter_processors.agents.watch_budgets import (
     WatchPartition,
     open_watch_partition,
@@ -39,26 +39,11 @@ from taximeter_schemas.topics import Topics
 __all__ = ["FlushReport", "WorkerConfig", "create_app"]
 
 _TICK_SECONDS = 0.05
+_REPORT_SECONDS = 5.0
 _LAST_SECONDS = 10.0
 _CRASHED = 70
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class FlushReport:
-    """What a worker did last, for people to look at.
-
-    `progress` is the next offset of each partition of `usage` that it owns.
-    """
-
-    flushed_at: datetime
-    events: int
-    duplicates: int
-    unpriced: int
-    dead_letters: int
-    remembered_ids: int
-    progress: dict[int, int]
 
 
 def _ignore(*_: object) -> None:
@@ -76,7 +61,7 @@ class WorkerConfig:
         flush_seconds: how long a charge may wait for its flush when little is to do.
         dedupe_horizon: how long an event id is remembered at least.
         on_ready: called once the worker owns what it was assigned.
-        on_flush: called after each flush of the pricing agent.
+        on_flush: called after each flush of the pricing agent, and every few seconds.
         clock: the time of alerts.
     """
 
@@ -141,6 +126,7 @@ def _new_app(config: WorkerConfig) -> _MeterApp:
 def _declare_pricing(app: _MeterApp, config: WorkerConfig, pricer: Pricer) -> None:
     topics = config.topics
     writer = app.writer
+    reports = Reports(app, topics.usage.name, config.clock, config.on_flush)
     partitions = Partitions(
         app,
         config.bootstrap,
@@ -155,8 +141,15 @@ def _declare_pricing(app: _MeterApp, config: WorkerConfig, pricer: Pricer) -> No
         ),
         "price_usage",
         config.flush_seconds,
-        on_flush=lambda: config.on_flush(_report(partitions, config.clock)),
+        on_flush=lambda: reports.flushed(partitions.works()),
     )
+
+    async def reporting() -> None:
+        while not app.should_stop:
+            await app.sleep(_REPORT_SECONDS)
+            reports.repeat(partitions.works())
+
+    app.task(reporting)
     _declare_agent(app, "price_usage", topics.usage.name, partitions)
 
 
@@ -231,18 +224,3 @@ def _declare_agent(
     app.task(flushing)
     app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_before_shutdown.connect(stop, weak=False)
-
-
-def _report(partitions: Partitions, clock: Clock) -> FlushReport:
-    works = partitions.works()
-    meters = [w.meter for w in works.values() if isinstance(w, PricingPartition)]
-    counts = [meter.counts for meter in meters]
-    return FlushReport(
-        flushed_at=clock.now(),
-        events=sum(c.events for c in counts),
-        duplicates=sum(c.duplicates for c in counts),
-        unpriced=sum(c.unpriced for c in counts),
-        dead_letters=sum(c.dead_letters for c in counts),
-        remembered_ids=sum(meter.remembered_ids for meter in meters),
-        progress={partition: work.next_offset for partition, work in works.items()},
-    )

@@ -152,6 +152,11 @@ class PartitionMeter:
         return self._next_offset
 
     @property
+    def flushed_offset(self) -> int:
+        """The offset behind the last record of the last flush."""
+        return self._flushed_offset
+
+    @property
     def unflushed_events(self) -> int:
         """How many events were applied since the last flush."""
         return self._unflushed

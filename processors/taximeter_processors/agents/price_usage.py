@@ -57,6 +57,11 @@ class PricingPartition:
         return self.meter.unflushed_events
 
     @property
+    def stored_rows(self) -> int:
+        """How many rows the partition's spend table has."""
+        return len(self._table.rows)
+
+    @property
     def has_moved(self) -> bool:
         """Tell whether there is anything to flush."""
         return self.meter.has_moved

@@ -225,10 +225,10 @@ def _is(condition: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
 
 
 @pytest.mark.parametrize("between", [",", ", ", ",\n", " ,\n "])
-async def test_events_travel_as_they_were_written(
+async def test_however_an_array_is_written_all_arrive(
     api: httpx.AsyncClient, bootstrap: str, topics: Topics, between: str
 ) -> None:
-    """However a client writes its array, and whatever stands in it, all arrive."""
+    """Whatever stands between the events of an array, and in them."""
     sent = [a_usage(user_id=name) for name in ("ada", "},{", "}, {", "ü", '"')]
     body = f"[{between.join(encode_event(e).decode() for e in sent)}]"
     answer = await api.post("/v1/events", content=body.encode())

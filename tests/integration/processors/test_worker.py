@@ -107,6 +107,25 @@ async def test_calls_become_money_alerts_and_statuses(
     assert worker.stop() == 0
 
 
+async def test_a_worker_says_how_it_stands(side: BrokerSide, workers: Workers) -> None:
+    """Its reports count what it did, and know that nothing waits any more."""
+    worker = workers.start().ready()
+    events = calls(30)
+    await side.emit([*events, *events[:3]])
+    await side.put(b"{")
+
+    async def told() -> bool:
+        report = worker.facts()[-1]
+        assert (report.get("events"), report.get("duplicates")) == (30, 3)
+        assert (report["dead_letters"], report["remembered_ids"]) == (1, 30)
+        assert list(report["lag"]) == [side.topics.usage.name]
+        assert set(report["lag"][side.topics.usage.name].values()) == {0}
+        assert report["spend_rows"] > 0
+        return True
+
+    await eventually_async(told, 30)
+
+
 async def test_a_charge_says_when_kafka_took_the_event(
     side: BrokerSide, workers: Workers
 ) -> None:

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def _ready() -> None:
 
 
 def _flushed(report: FlushReport) -> None:
-    _tell(events=report.events, ids=report.remembered_ids)
+    _tell(**asdict(report) | {"flushed_at": report.flushed_at.isoformat()})
 
 
 def main(bootstrap: str, prefix: str, name: str, fails_once: str = "") -> None:
