@@ -77,13 +77,18 @@ class RecordSource:
         self._told_away = False
         return [self._taken(record) for records in found.values() for record in records]
 
-    def lag(self) -> dict[Place, int]:
-        """Return how many records each partition is behind, as far as is known."""
-        if self._consumer is None:
+    async def lag(self) -> dict[Place, int]:
+        """Return how many records of each partition wait, as the last fetch knew.
+
+        What has been fetched does not wait. The end of a transaction, which is never
+        handed out and takes an offset all the same, is passed by the position.
+        """
+        consumer = self._consumer
+        if consumer is None:
             return {}
-        ends = {tp: self._consumer.highwater(tp) for tp in self._assigned}
+        ends = {tp: consumer.highwater(tp) for tp in self._assigned}
         return {
-            Place(tp.topic, tp.partition): max(0, end - self._next(tp))
+            self._place(tp): max(0, end - await consumer.position(tp))
             for tp, end in ends.items()
             if end is not None
         }

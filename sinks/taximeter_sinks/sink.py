@@ -17,7 +17,7 @@ from taximeter_sinks.decode import Place, RawRecord
 from taximeter_sinks.duckdb_sink import DuckDBSink, Flushed, SinkWriteFailed
 from taximeter_sinks.quack import ServedLedger, serve, stop_serving
 
-__all__ = ["Progress", "Sink", "SinkConfig", "run_sink"]
+__all__ = ["Backlog", "Progress", "Sink", "SinkConfig", "run_sink"]
 
 _log: Final = logging.getLogger(__name__)
 _REST: Final = 2.0
@@ -65,14 +65,28 @@ class SinkConfig:
     flush_bytes: int = 8 * 1024 * 1024
     poll_seconds: float = 0.1
     retry_seconds: float = 1.0
+    report_seconds: float = 5.0
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What is still to do.
+
+    `lag` counts the records of each partition that wait in Kafka, `pending_bytes` what
+    was fetched and waits for the next flush.
+    """
+
+    lag: dict[Place, int]
+    pending_bytes: int
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What the last flush made durable, and how far behind each partition is."""
+    """What a flush made durable, how long it took, and what it left to do."""
 
     flushed: Flushed
-    lag: dict[Place, int]
+    took_seconds: float
+    backlog: Backlog
 
 
 def _ignore(_: object) -> None:
@@ -84,6 +98,7 @@ async def run_sink(
     stop: asyncio.Event,
     on_ready: Callable[[ServedLedger], None] = _ignore,
     on_flush: Callable[[Progress], None] = _ignore,
+    on_look: Callable[[Backlog], None] = _ignore,
 ) -> None:
     """Carry records into the ledger, and serve it, until told to stop.
 
@@ -92,6 +107,7 @@ async def run_sink(
         stop: set it, and what has been fetched is flushed before this returns.
         on_ready: called once the ledger is open and served; Kafka may be away still.
         on_flush: called after every flush, on the event loop.
+        on_look: called every `report_seconds`, whether anything can be flushed or not.
 
     Raises:
         LedgerUnavailable: if the ledger cannot be opened for writing.
@@ -106,15 +122,17 @@ async def run_sink(
             sink.ledger, config.quack_host, config.quack_port, config.quack_token
         )
         on_ready(served)
-        await _run(_Loop(config, sink, served, stop, on_flush))
+        await _run(_Loop(config, sink, served, stop, on_flush), on_look)
     finally:
         await asyncio.to_thread(sink.close)
 
 
-async def _run(loop: _Loop) -> None:
+async def _run(loop: _Loop, on_look: Callable[[Backlog], None]) -> None:
+    looking = asyncio.create_task(loop.look(on_look))
     try:
         await loop.run()
     finally:
+        looking.cancel()
         await loop.close()
 
 
@@ -156,6 +174,15 @@ class _Loop:
         if self._sink.pending_records:
             await self._flush()
 
+    async def look(self, tell: Callable[[Backlog], None]) -> None:
+        """Tell what is still to do, for as long as the sink runs."""
+        while True:
+            await asyncio.sleep(self._config.report_seconds)
+            tell(await self._backlog())
+
+    async def _backlog(self) -> Backlog:
+        return Backlog(await self._source.lag(), self._sink.pending_bytes)
+
     async def close(self) -> None:
         await self._source.close()
         try:
@@ -193,8 +220,9 @@ class _Loop:
                     return
             else:
                 # The longer a commit takes, the more it should carry.
-                self._flush_at = max(self._flush_at, now() + _REST * (now() - began))
-                self._on_flush(Progress(flushed, self._source.lag()))
+                took = now() - began
+                self._flush_at = max(self._flush_at, began + took + _REST * took)
+                self._on_flush(Progress(flushed, took, await self._backlog()))
                 return
 
     async def _recover(self, error: SinkWriteFailed) -> None:

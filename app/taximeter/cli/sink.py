@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -15,8 +17,9 @@ from taximeter.reading import quack_token
 from taximeter.settings import SinkSettings, read
 from taximeter.state import DataDir, Presence
 from taximeter_schemas.clock import Clock, SystemClock
+from taximeter_sinks.decode import Place
 from taximeter_sinks.quack import ServedLedger
-from taximeter_sinks.sink import Progress, SinkConfig, run_sink
+from taximeter_sinks.sink import Backlog, Progress, SinkConfig, run_sink
 
 __all__ = ["command"]
 
@@ -68,7 +71,7 @@ async def _run(config: SinkConfig, reporter: _Reporter) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await ensure_topics(config.bootstrap, config.topics)
-    await run_sink(config, stop, reporter.ready, reporter.flushed)
+    await run_sink(config, stop, reporter.ready, reporter.flushed, reporter.looked)
 
 
 class _Reporter:
@@ -80,7 +83,7 @@ class _Reporter:
         self._presence = presence
         self._charges = charges
         self._clock = clock or SystemClock()
-        self._rows = 0
+        self._written = Counter[str]()
         self._progress: dict[str, int] = {}
 
     def ready(self, served: ServedLedger) -> None:
@@ -88,14 +91,33 @@ class _Reporter:
 
     def flushed(self, progress: Progress) -> None:
         flushed = progress.flushed
-        self._rows += flushed.rows
+        self._written["rows"] += flushed.rows
+        self._written["skipped"] += flushed.skipped
+        self._written["undecodable"] += flushed.undecodable
         self._progress |= {
             str(place.partition): offset
             for place, offset in flushed.next_offsets.items()
             if place.topic == self._charges
         }
         self._presence.report(
+            **self._written,
             last_flush_at=self._clock.now().isoformat(),
-            rows=self._rows,
+            flush_seconds=progress.took_seconds,
             progress=self._progress,
+            **_backlog(progress.backlog),
         )
+
+    def looked(self, backlog: Backlog) -> None:
+        self._presence.report(**_backlog(backlog))
+
+
+def _backlog(backlog: Backlog) -> dict[str, object]:
+    lag = _by_topic(backlog.lag)
+    return {"pending_bytes": backlog.pending_bytes, "lag": lag}
+
+
+def _by_topic(lag: Mapping[Place, int]) -> dict[str, dict[str, int]]:
+    topics: dict[str, dict[str, int]] = {}
+    for place, records in sorted(lag.items()):
+        topics.setdefault(place.topic, {})[str(place.partition)] = records
+    return topics

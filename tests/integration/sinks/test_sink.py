@@ -19,10 +19,10 @@ from aiokafka import AIOKafkaProducer
 from taximeter.broker.admin import ensure_topics
 from taximeter_schemas.errors import LedgerUnavailable
 from taximeter_schemas.topics import Topics
-from taximeter_sinks.decode import RawRecord
+from taximeter_sinks.decode import Place, RawRecord
 from taximeter_sinks.quack import ServedLedger
 from taximeter_sinks.queries import Duplicates, Ledger
-from taximeter_sinks.sink import Progress, SinkConfig, run_sink
+from taximeter_sinks.sink import Backlog, Progress, SinkConfig, run_sink
 from tests.unit.sinks.charge_builders import a_charge, charges_record
 from tests.waiting import eventually, eventually_async
 
@@ -59,6 +59,7 @@ class ARunningSink:
     path: Path
     served: ServedLedger
     flushes: list[Progress]
+    looks: list[Backlog]
 
     def rows(self) -> int:
         """Return how many rows have been committed."""
@@ -72,12 +73,15 @@ async def running(
     """Run a sink until the block ends."""
     stop, ready = asyncio.Event(), asyncio.get_running_loop().create_future()
     flushes: list[Progress] = []
-    config = SinkConfig(bootstrap, topics, path, TOKEN)
-    task = asyncio.create_task(run_sink(config, stop, ready.set_result, flushes.append))
+    looks: list[Backlog] = []
+    config = SinkConfig(bootstrap, topics, path, TOKEN, report_seconds=0.1)
+    task = asyncio.create_task(
+        run_sink(config, stop, ready.set_result, flushes.append, looks.append)
+    )
     await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         task.result()
-    yield ARunningSink(path, ready.result(), flushes)
+    yield ARunningSink(path, ready.result(), flushes, looks)
     stop.set()
     await task
 
@@ -167,7 +171,30 @@ async def test_charges_that_are_sent_again_are_skipped_and_counted(
             answer = await asyncio.to_thread(ledger.sql, "SELECT count(*) FROM charges")
     assert answer.rows == [(7 * 20,)]
     assert sum(progress.flushed.skipped for progress in sink.flushes) == 3
-    assert set(sink.flushes[-1].lag.values()) == {0}
+    assert set(sink.flushes[-1].backlog.lag.values()) == {0}
+
+
+async def test_the_end_of_a_transaction_does_not_wait(
+    bootstrap: str, topics: Topics, tmp_path: Path
+) -> None:
+    """What waits are records: a sink that has them all says so, and goes on saying."""
+    async with running(bootstrap, topics, tmp_path / "ledger.duckdb") as sink:
+        async with AIOKafkaProducer(
+            bootstrap_servers=bootstrap, transactional_id=f"{topics.prefix}writer"
+        ) as producer:
+            for offset in (0, 2):
+                record = packed_charges(0, offset, topics)
+                async with producer.transaction():
+                    await producer.send(record.topic, record.value, record.key, 0)
+        await asyncio.to_thread(eventually, lambda: sink.rows() >= 40)
+        sink.looks.clear()
+
+        def nothing_waits() -> bool:
+            backlog = sink.looks[-1]
+            assert backlog.lag[Place(topics.charges.name, 0)] == 0
+            return backlog.pending_bytes == 0
+
+        await asyncio.to_thread(eventually, lambda: sink.looks and nothing_waits())
 
 
 async def test_topics_that_do_not_exist_yet_are_waited_for(
