@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -34,6 +35,12 @@ log = logging.getLogger(__name__)
 _MAX_BATCH_BYTES = 900 * 1024
 _MAX_REQUEST_BYTES = 16 * 1024 * 1024
 _READ_AT_ONCE = 5_000
+
+# aiokafka waits for ever where a broker went away at the wrong moment. Whoever calls
+# takes a TimeoutError for a failure like others, and begins anew.
+_ANSWER_SECONDS = 60.0
+_NO_PROGRESS_SECONDS = 30.0
+_STOP_SECONDS = 5.0
 
 
 class Fenced(Exception):
@@ -122,8 +129,13 @@ class TransactionalWriter:
         )
 
     async def open(self) -> None:
-        """Become the one writer; an unfinished transaction of another is undone."""
-        await self._producer.start()
+        """Become the one writer; an unfinished transaction of another is undone.
+
+        Raises:
+            TimeoutError: Kafka did not answer.
+        """
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await self._producer.start()
 
     async def close(self) -> None:
         """Let go of the connection; what was not committed is undone."""
@@ -136,16 +148,21 @@ class TransactionalWriter:
             Fenced: somebody else writes for the partition now; nothing is written.
             KafkaError: the transaction did not come about, or nobody knows whether
                 it did: a newly opened writer's table tells.
+            TimeoutError: the same, without an answer.
         """
         try:
-            await self._producer.begin_transaction()
-            reached(self._agent, "begun")
-            await _write(self._producer, batches)
-            reached(self._agent, "written")
-            await self._producer.commit_transaction()
-            reached(self._agent, "committed")
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._write_all(batches)
         except ProducerFenced as error:
             raise Fenced(str(error)) from error
+
+    async def _write_all(self, batches: Batches) -> None:
+        await self._producer.begin_transaction()
+        reached(self._agent, "begun")
+        await _write(self._producer, batches)
+        reached(self._agent, "written")
+        await self._producer.commit_transaction()
+        reached(self._agent, "committed")
 
 
 def _producer(bootstrap: str, **options: Any) -> AIOKafkaProducer:
@@ -163,10 +180,17 @@ def _producer(bootstrap: str, **options: Any) -> AIOKafkaProducer:
 
 
 async def _stop(producer: AIOKafkaProducer) -> None:
+    # stop() waits until everything is acknowledged. What this writer still holds is
+    # not wanted any more: it is written anew by the next one, or undone.
+    producer._message_accumulator.fail_all(KafkaError("this writer is closed"))
     try:
-        await producer.stop()
-    except KafkaError as error:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await producer.stop()
+    except (KafkaError, TimeoutError) as error:
         log.debug("closing a writer: %r", error)
+        if producer._sender.sender_task is not None:
+            producer._sender.sender_task.cancel()
+        await producer.client.close()
 
 
 async def _write(
@@ -240,6 +264,10 @@ async def read_log(
         partition: which partition of it.
         start: the first offset wanted; an older log end is read from what is left.
         end: the offset to stop before; None means what is there now.
+
+    Raises:
+        KafkaError: it cannot be read.
+        TimeoutError: nothing more came for half a minute.
     """
     at = TopicPartition(topic, partition)
     async with _consumer(bootstrap) as consumer:
@@ -249,7 +277,12 @@ async def read_log(
         until = last if end is None else min(end, last)
         consumer.seek(at, max(start, first))
         # The position passes transaction markers too, which are never delivered.
-        while await consumer.position(at) < until:
+        position, moved_at = -1, monotonic()
+        while (stands := await consumer.position(at)) < until:
+            if stands > position:
+                position, moved_at = stands, monotonic()
+            elif monotonic() > moved_at + _NO_PROGRESS_SECONDS:
+                raise TimeoutError(f"{topic}/{partition} stands still at {stands}")
             batches = await consumer.getmany(
                 at, timeout_ms=1_000, max_records=_READ_AT_ONCE
             )

@@ -52,6 +52,7 @@ async def test_a_killed_workers_events_flow_again_within_15_seconds(
     assert took <= FAIL_OVER_SECONDS
 
 
+@pytest.mark.long
 async def test_partitions_that_move_back_and_forth_lose_and_double_nothing(
     place: Installation,
 ) -> None:

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.broker
 AWAY_SECONDS = 60.0 if LONG else 10.0
 
 
+@pytest.mark.long
 async def test_a_clock_that_jumps_moves_nothing_but_the_time_of_alerts(
     place: Installation, tmp_path: Path
 ) -> None:
@@ -42,6 +43,7 @@ async def test_a_clock_that_jumps_moves_nothing_but_the_time_of_alerts(
     assert worker.runs
 
 
+@pytest.mark.long
 async def test_a_broker_out_of_reach_is_waited_for(tmp_path: Path) -> None:
     """Silent for long, then killed and back, while events keep coming: none is lost."""
     stream = a_stream(2_000)
