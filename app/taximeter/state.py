@@ -71,6 +71,23 @@ class PartState(BaseModel):
             return False
         return not ended and abs(started - self.process_started) < _SAME_START_SECONDS
 
+    @property
+    def memory_bytes(self) -> int | None:
+        """The memory that the process occupies; None once it has ended."""
+        try:
+            return int(psutil.Process(self.pid).memory_info().rss)
+        except psutil.Error:
+            return None
+
+    @property
+    def cpu_seconds(self) -> float | None:
+        """The processor time that the process has used; None once it has ended."""
+        try:
+            times = psutil.Process(self.pid).cpu_times()
+        except psutil.Error:
+            return None
+        return float(times.user + times.system)
+
 
 class DataDir:
     """One installation's directory; nothing is made before it is needed."""

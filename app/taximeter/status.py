@@ -83,6 +83,8 @@ def _part(name: str, state: PartState | None) -> dict[str, Any]:
         "pid": known.get("pid"),
         "version": known.get("version"),
         "started_at": known.get("started_at"),
+        "memory_bytes": state.memory_bytes if state and running else None,
+        "lag": facts.get("lag"),
         "last_flush_at": facts.get("last_flush_at"),
         "urls": known.get("urls", {}),
         "facts": facts,

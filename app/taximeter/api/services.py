@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from fastapi import Request
 
@@ -70,6 +70,21 @@ class Services:
     desk: LedgerDesk
     clock: Clock
     room: Room
+
+    def facts(self) -> dict[str, Any]:
+        """Return how the API stands, as it stands in its state file."""
+        stats = self.emitter.stats()
+        return {
+            "requests": self.room.requests,
+            "emitter": {
+                "accepted": stats.accepted,
+                "delivered": stats.delivered,
+                "lost": stats.lost,
+                "refused": dict(stats.refused),
+                "pending_events": stats.pending,
+                "pending_bytes": self.room.pending_bytes,
+            },
+        }
 
 
 def services(request: Request) -> Services:

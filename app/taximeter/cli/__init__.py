@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "prices": "Show what a model costs.",
     "dead-letters": "Show what could not be read, and send it once more.",
     "audit": "Recompute every charge and compare all books.",
-    "status": "Show every part: running, lag, last flush, URLs.",
+    "status": "Show every part: running, lag, last flush, what it holds, URLs.",
     "worker": "Run one worker alone.",
     "sink": "Run the sink alone.",
     "api": "Run the HTTP API alone.",

@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -20,11 +20,13 @@ from taximeter_schemas.errors import ConfigurationError, NotReady
 
 if TYPE_CHECKING:
     import uvicorn
+    from fastapi import FastAPI
 
 __all__ = ["command"]
 
 _LOOK_SECONDS: Final = 0.05
 _STOP_SECONDS: Final = 3
+_REPORT_SECONDS: Final = 2.0
 _OTHER_CONNECTIONS: Final = 500
 
 
@@ -78,7 +80,8 @@ def command(
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
         with Presence(place, "api", kafka) as presence:
-            asyncio.run(_serve(uvicorn.Server(config), listener, presence))
+            server = uvicorn.Server(config)
+            asyncio.run(_serve(server, listener, presence, app))
 
 
 def _listening(settings: ApiSettings) -> socket.socket:
@@ -99,7 +102,7 @@ def _listening(settings: ApiSettings) -> socket.socket:
 
 
 async def _serve(
-    server: uvicorn.Server, listener: socket.socket, presence: Presence
+    server: uvicorn.Server, listener: socket.socket, presence: Presence, app: FastAPI
 ) -> None:
     # uvicorn raises a signal once more after it has stopped for it; by then the
     # signal has done its work.
@@ -110,9 +113,23 @@ async def _serve(
         await asyncio.sleep(_LOOK_SECONDS)
     if server.started:
         presence.ready(api=_url(listener))
+        await _reporting(app, presence, serving)
     await serving
     if not server.started:
         raise NotReady("the API did not start; the reason stands above")
+
+
+async def _reporting(
+    app: FastAPI, presence: Presence, serving: asyncio.Task[None]
+) -> None:
+    """Say how the API stands, whenever that has changed, until it ends."""
+    said: dict[str, Any] = {}
+    while not serving.done():
+        facts = app.state.services.facts()
+        if facts != said:
+            presence.report(**facts)
+            said = facts
+        await asyncio.wait({serving}, timeout=_REPORT_SECONDS)
 
 
 def _url(listener: socket.socket) -> str:

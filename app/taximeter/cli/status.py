@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 import click
 
@@ -16,12 +17,24 @@ from taximeter.status import status
 
 __all__ = ["command"]
 
+_MIB: Final = 1024 * 1024
+_HELD: Final = {
+    "remembered_ids": "ids",
+    "spend_rows": "rows",
+    "pending_events": "events",
+    "pending_bytes": "bytes",
+}
+
 
 @click.command()
 @where_options
 @format_option
 def command(where: Where, output: Format) -> None:
-    """Show every part: running or not, how far behind, last flush, dead letters."""
+    """Show every part: running or not, lag, last flush, what it holds, dead letters.
+
+    What a part holds is what of its memory grows with what it has to do: a worker's
+    remembered ids and rows of spend, the sink's and the API's events on their way.
+    """
     known = asyncio.run(status(where.data, where.topics, where.given))
     if output == "json":
         write_object(known)
@@ -41,11 +54,45 @@ def _row(part: Mapping[str, Any], lag: Mapping[str, Any]) -> dict[str, object]:
         "part": part["name"],
         "running": "yes" if part["running"] else "no",
         "pid": part["pid"],
-        "started": part["started_at"],
-        "last flush": part["last_flush_at"],
-        "lag": _lag(lag[topic]) if lagging and part["running"] else None,
+        "MiB": part["memory_bytes"] and part["memory_bytes"] // _MIB,
+        "started": _at(part["started_at"]),
+        "last flush": _at(part["last_flush_at"]),
+        "lag": _lag(_own(part, lag[topic])) if lagging and part["running"] else None,
+        "holds": _holds(part["facts"]),
         "url": _own_url(part["urls"]),
     }
+
+
+def _at(moment: datetime | str | None) -> str | None:
+    """Return a moment to the second, which is what people look at."""
+    if moment is None:
+        return None
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    return moment.isoformat(sep=" ", timespec="seconds")
+
+
+def _own(
+    part: Mapping[str, Any], partitions: Mapping[str, int | None] | None
+) -> Mapping[str, int | None] | None:
+    """Return those partitions that a part says are its own, or all of them."""
+    own = part["facts"].get("progress")
+    if not own or partitions is None:
+        return partitions
+    return {at: count for at, count in partitions.items() if at in own}
+
+
+def _holds(facts: Mapping[str, Any]) -> str | None:
+    """Return what of a part's memory grows with what it has to do.
+
+    >>> _holds({"remembered_ids": 1200, "spend_rows": 30})
+    '1,200 ids, 30 rows'
+    >>> _holds({"emitter": {"pending_events": 5, "pending_bytes": 3000}})
+    '5 events, 3,000 bytes'
+    """
+    known = facts | facts.get("emitter", {})
+    held = [f"{known[n]:,} {what}" for n, what in _HELD.items() if n in known]
+    return ", ".join(held) or None
 
 
 def _own_url(urls: Mapping[str, str]) -> str | None:

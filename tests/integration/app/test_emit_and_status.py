@@ -127,6 +127,36 @@ def test_status_knows_how_far_a_worker_is_behind(
     assert status["parts"][1]["running"]
 
 
+def test_status_shows_what_grows(
+    bootstrap: str, topics: Topics, tmp_path: Path, capsys: Captured
+) -> None:
+    """Memory, remembered ids, rows, what is on its way; of a worker its own lag."""
+    data = DataDir(tmp_path)
+    arguments = ("status", "--data", str(data.path))
+    own_lag = {topics.usage.name: {"1": 0, "3": 0}}
+    emitter = {"pending_events": 5, "pending_bytes": 3000}
+    with (
+        Presence(data, "worker-2", bootstrap, ManualClock()) as worker,
+        Presence(data, "api", bootstrap, ManualClock()) as api,
+    ):
+        worker.report(progress={"1": 0, "3": 0}, lag=own_lag)
+        worker.report(remembered_ids=1200, spend_rows=30)
+        api.report(emitter=emitter)
+        _run(bootstrap, topics, *arguments)
+        table = capsys.readouterr().out.splitlines()
+        _run(bootstrap, topics, *arguments, "--format", "json")
+        parts = {p["name"]: p for p in json.loads(capsys.readouterr().out)["parts"]}
+    (row,) = (line for line in table if line.startswith("worker-2"))
+    assert "1:0 3:0" in row
+    assert "1,200 ids, 30 rows" in row
+    (row,) = (line for line in table if line.startswith("api"))
+    assert "5 events, 3,000 bytes" in row
+    assert parts["worker-2"]["lag"] == own_lag
+    assert parts["worker-2"]["memory_bytes"] > 1024 * 1024
+    assert parts["api"]["facts"] == {"emitter": emitter}
+    assert (parts["sink"]["lag"], parts["sink"]["memory_bytes"]) == (None, None)
+
+
 async def test_a_transaction_s_end_is_no_record(bootstrap: str, topics: Topics) -> None:
     """What a transaction leaves behind the last record is not counted as waiting."""
     from aiokafka import AIOKafkaProducer
