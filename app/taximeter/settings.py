@@ -20,6 +20,7 @@ __all__ = [
     "ApiSettings",
     "BrokerSettings",
     "CommonSettings",
+    "MeasuredSettings",
     "SinkSettings",
     "WorkerSettings",
     "read",
@@ -92,7 +93,23 @@ class BrokerSettings(CommonSettings):
     )
 
 
-class WorkerSettings(CommonSettings):
+class MeasuredSettings(CommonSettings):
+    """What a part asks for that can serve its own metrics."""
+
+    metrics_host: str = Field(
+        "127.0.0.1", description="The address that its metrics are served on."
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=_MAX_PORT,
+        description="The port on which it serves its own metrics; 0 for any free one. "
+        "Without it: not at all, since the API serves those of every part that shares "
+        "its data directory.",
+    )
+
+
+class WorkerSettings(MeasuredSettings):
     """What a worker asks for."""
 
     worker_name: str = Field(
@@ -102,7 +119,7 @@ class WorkerSettings(CommonSettings):
     )
 
 
-class SinkSettings(CommonSettings):
+class SinkSettings(MeasuredSettings):
     """What the sink asks for."""
 
 

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from taximeter.state import DataDir
 from taximeter_schemas.records import encode_event
@@ -79,6 +80,26 @@ def test_emitted_events_are_charged(up: Running) -> None:
         return {*lag["usage"].values(), *lag["charges"].values()} == {0}
 
     assert eventually(all_caught_up, timeout=60)
+
+
+def test_metrics_tell_of_every_part(up: Running) -> None:
+    """One scrape of the API has all of them, with lag by topic and partition."""
+
+    def told() -> bool:
+        with urlopen(up.urls["api"] + "/metrics") as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+            samples = [sample for family in families for sample in family.samples]
+        parts = {s.labels["part"]: s.value for s in samples if s.name == "taximeter_up"}
+        assert parts == dict.fromkeys(("api", "broker", "sink", "worker-1"), 1)
+        lag = [s.labels for s in samples if s.name == "taximeter_lag_records"]
+        topics = {(labels["part"], labels["topic"]) for labels in lag}
+        assert topics >= {
+            ("worker-1", "taximeter.usage"),
+            ("sink", "taximeter.charges"),
+        }
+        return True
+
+    assert eventually(told, timeout=30)
 
 
 @pytest.mark.parametrize("part", ["api", "sink", "worker-1", "broker"])

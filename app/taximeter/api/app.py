@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -9,8 +10,10 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from taximeter.api import budgets, events, health, spend
+from taximeter.api import budgets, events, health, metrics, spend
+from taximeter.api.counting import RequestCounts
 from taximeter.api.faults import explain_faults
+from taximeter.api.metrics import metrics_registry
 from taximeter.api.openapi import describe_events
 from taximeter.api.room import Limits, Room
 from taximeter.api.services import LedgerDesk, Services
@@ -44,6 +47,7 @@ def create_app(
         limits: how much it may take on.
     """
     room = Room(limits or Limits())
+    answered = Counter[tuple[str, str, int]]()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -56,8 +60,9 @@ def create_app(
             flush_on_sigterm=False,
         )
         desk = LedgerDesk(data)
+        registry = metrics_registry(data, emitter, room, answered)
         app.state.services = Services(
-            bootstrap, emitter, desk, clock or SystemClock(), room
+            bootstrap, emitter, desk, clock or SystemClock(), room, registry
         )
         try:
             yield
@@ -66,7 +71,8 @@ def create_app(
             desk.close()
 
     app = FastAPI(lifespan=lifespan, **_described())
-    for module in (events, spend, budgets, health):
+    app.add_middleware(RequestCounts, counts=answered)
+    for module in (events, spend, budgets, health, metrics):
         app.include_router(module.router)
     explain_faults(app)
     describe_events(app)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
 from fastapi import Request
+from prometheus_client import CollectorRegistry
 
 from taximeter.api.room import Room
 from taximeter.reading import open_ledger
@@ -70,6 +71,7 @@ class Services:
     desk: LedgerDesk
     clock: Clock
     room: Room
+    metrics: CollectorRegistry
 
     def facts(self) -> dict[str, Any]:
         """Return how the API stands, as it stands in its state file."""

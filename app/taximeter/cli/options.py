@@ -15,6 +15,7 @@ __all__ = [
     "bootstrap_option",
     "data_option",
     "format_option",
+    "metrics_option",
     "topic_options",
 ]
 
@@ -71,4 +72,15 @@ def format_option(function: F) -> F:
         default="table",
         show_default=True,
         help="How rows are printed.",
+    )(function)
+
+
+def metrics_option(function: F) -> F:
+    """Add `--metrics-port P`, given as `metrics_port: int | None`."""
+    return click.option(
+        "--metrics-port",
+        type=click.IntRange(0, 65_535),
+        metavar="P",
+        help="Where this part serves its metrics, 0 for any free one. Default: it "
+        "does not; the API has those of every part that shares its data directory.",
     )(function)

@@ -11,8 +11,14 @@ from pathlib import Path
 import click
 
 from taximeter.broker.admin import ensure_topics
-from taximeter.cli.options import bootstrap_option, data_option, topic_options
+from taximeter.cli.options import (
+    bootstrap_option,
+    data_option,
+    metrics_option,
+    topic_options,
+)
 from taximeter.logs import configure
+from taximeter.metrics.serving import serving_metrics
 from taximeter.reading import quack_token
 from taximeter.settings import SinkSettings, read
 from taximeter.state import DataDir, Presence
@@ -28,6 +34,7 @@ __all__ = ["command"]
 @data_option
 @bootstrap_option
 @topic_options
+@metrics_option
 @click.option(
     "--quack-port",
     type=click.IntRange(0, 65_535),
@@ -40,6 +47,7 @@ def command(
     prefix: str | None,
     partitions: int | None,
     quack_port: int | None,
+    metrics_port: int | None,
 ) -> None:
     """Run the sink: writes charges into the DuckDB ledger and serves it."""
     settings = read(
@@ -49,6 +57,7 @@ def command(
         prefix=prefix,
         partitions=partitions,
         quack_port=quack_port,
+        metrics_port=metrics_port,
     )
     configure()
     place, topics = DataDir(settings.data), settings.topics()
@@ -61,8 +70,11 @@ def command(
         quack_host=settings.quack_host or "localhost",
         quack_port=settings.quack_port or 0,
     )
-    with Presence(place, "sink", kafka) as presence:
-        asyncio.run(_run(config, _Reporter(presence, topics.charges.name)))
+    with (
+        serving_metrics(settings, place, "sink") as urls,
+        Presence(place, "sink", kafka) as presence,
+    ):
+        asyncio.run(_run(config, _Reporter(presence, topics.charges.name, urls)))
 
 
 async def _run(config: SinkConfig, reporter: _Reporter) -> None:
@@ -78,16 +90,21 @@ class _Reporter:
     """Puts what the sink says into its state file."""
 
     def __init__(
-        self, presence: Presence, charges: str, clock: Clock | None = None
+        self,
+        presence: Presence,
+        charges: str,
+        urls: Mapping[str, str],
+        clock: Clock | None = None,
     ) -> None:
         self._presence = presence
         self._charges = charges
+        self._urls = urls
         self._clock = clock or SystemClock()
         self._written = Counter[str]()
         self._progress: dict[str, int] = {}
 
     def ready(self, served: ServedLedger) -> None:
-        self._presence.ready(quack=served.uri)
+        self._presence.ready(quack=served.uri, **self._urls)
 
     def flushed(self, progress: Progress) -> None:
         flushed = progress.flushed

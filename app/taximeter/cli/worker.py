@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
 
 from taximeter.broker.admin import ensure_topics
-from taximeter.cli.options import bootstrap_option, data_option, topic_options
+from taximeter.cli.options import (
+    bootstrap_option,
+    data_option,
+    metrics_option,
+    topic_options,
+)
 from taximeter.logs import configure
+from taximeter.metrics.serving import serving_metrics
 from taximeter.settings import WorkerSettings, read
 from taximeter.state import DataDir, Presence
 
@@ -21,6 +28,7 @@ __all__ = ["command"]
 @data_option
 @bootstrap_option
 @topic_options
+@metrics_option
 @click.option("--name", metavar="NAME", help="Unlike any other's.  [default: worker-1]")
 def command(
     data: Path,
@@ -28,6 +36,7 @@ def command(
     prefix: str | None,
     partitions: int | None,
     name: str | None,
+    metrics_port: int | None,
 ) -> None:
     """Run one worker: prices usage, keeps spend, watches budgets."""
     settings = read(
@@ -37,6 +46,7 @@ def command(
         prefix=prefix,
         partitions=partitions,
         worker_name=name,
+        metrics_port=metrics_port,
     )
     configure()
     place, topics = DataDir(settings.data), settings.topics()
@@ -50,7 +60,11 @@ def command(
         run_worker,
     )
 
-    with Presence(place, settings.worker_name, kafka) as presence:
+    own = settings.worker_name
+    with (
+        serving_metrics(settings, place, own) as urls,
+        Presence(place, own, kafka) as presence,
+    ):
 
         def flushed(report: FlushReport) -> None:
             facts = asdict(report)
@@ -60,8 +74,8 @@ def command(
             WorkerConfig(
                 bootstrap=kafka,
                 topics=topics,
-                name=settings.worker_name,
-                on_ready=presence.ready,
+                name=own,
+                on_ready=partial(presence.ready, **urls),
                 on_flush=flushed,
             )
         )

@@ -1,0 +1,1 @@
+"""What monitoring is told, in the format that Prometheus reads."""
