@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 __all__ = ["NAMESPACE", "derived_id", "response_event_id", "time_ordered_id"]
@@ -12,13 +12,16 @@ __all__ = ["NAMESPACE", "derived_id", "response_event_id", "time_ordered_id"]
 # it is part of every id made so far.
 NAMESPACE = UUID("7f6c1a52-3c0e-5e0b-9a55-74c1d6f6a8f1")
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0x2 << 62
 
 
 def time_ordered_id(now: datetime) -> UUID:
     """Return a new UUIDv7 (RFC 9562, section 5.7) for the given moment."""
-    milliseconds = int(now.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
+    milliseconds = (now - _EPOCH) // _MILLISECOND & 0xFFFF_FFFF_FFFF
     noise = int.from_bytes(os.urandom(10), "big")
     high = noise >> 62 & 0xFFF
     low = noise & 0x3FFF_FFFF_FFFF_FFFF
