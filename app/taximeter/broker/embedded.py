@@ -129,7 +129,8 @@ def _format_once(home: Path, config: Path, java: tuple[str, ...]) -> None:
         return
     cluster = _cluster_id(home / "cluster.json")
     command = [*java, "kafka.tools.StorageTool", "format"]
-    options = ["--ignore-formatted", "-t", cluster, "-c", str(config)]
+    # The equals sign: one id in 64 begins with "-" and would be read as an option.
+    options = ["--ignore-formatted", f"--cluster-id={cluster}", f"--config={config}"]
     done = subprocess.run(
         [*command, *options], capture_output=True, text=True, check=False
     )

@@ -16,6 +16,7 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from taximeter.broker.admin import end_offsets, ensure_topics, wait_for_broker
+from taximeter.broker.embedded import prepare
 from taximeter.broker.ports import HOST, is_free, kept_port
 from taximeter.state import DataDir
 from taximeter_schemas.topics import Topics
@@ -91,6 +92,17 @@ def test_it_is_java_and_keeps_its_data(tmp_path: Path) -> None:
         assert second.returncode == 1
         assert second.stderr.startswith("error: data directory ")
         assert "is in use by process" in second.stderr
+
+
+def test_an_id_that_looks_like_an_option_is_an_id(tmp_path: Path) -> None:
+    """A cluster whose random id begins with a hyphen starts like any other."""
+    home = DataDir(tmp_path / "data").broker
+    home.mkdir(parents=True)
+    (home / "cluster.json").write_text('{"cluster_id": "-0TvvRySSMaTGcbkNEsXdA"}')
+    prepared = prepare(home, lambda _: None)
+    kept = (home / "logs" / "meta.properties").read_text()
+    assert "cluster.id=-0TvvRySSMaTGcbkNEsXdA" in kept
+    assert prepared.home == home
 
 
 def test_a_port_is_kept_and_replaced_when_taken(tmp_path: Path) -> None:
