@@ -27,6 +27,7 @@ __all__ = [
     "Writer",
     "first_offset",
     "follow",
+    "log_record",
     "read_log",
 ]
 
@@ -239,7 +240,8 @@ def _consumer(bootstrap: str) -> AIOKafkaConsumer:
     )
 
 
-def _read(record: Any) -> LogRecord:
+def log_record(record: Any) -> LogRecord:
+    """Return a record that a consumer fetched."""
     return LogRecord(
         record.offset, record.timestamp, record.key, record.value, record.headers
     )
@@ -286,7 +288,7 @@ async def read_log(
             batches = await consumer.getmany(
                 at, timeout_ms=1_000, max_records=_READ_AT_ONCE
             )
-            records = [_read(r) for r in batches.get(at, ()) if r.offset < until]
+            records = [log_record(r) for r in batches.get(at, ()) if r.offset < until]
             if records:
                 yield records
 
@@ -308,4 +310,4 @@ async def follow(bootstrap: str, topic: str) -> AsyncIterator[LogRecord | None]:
                 yield None
             batches = await consumer.getmany(at, timeout_ms=500)
             for record in batches.get(at, ()):
-                yield _read(record)
+                yield log_record(record)

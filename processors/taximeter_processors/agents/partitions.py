@@ -20,15 +20,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, cast
 
 import faust
 from faust.types import TP, EventT
 
 from taximeter_processors.fault_points import reached
 from taximeter_processors.kafka import TRANSIENT, Fenced, LogRecord, read_log
+from taximeter_processors.transport import BatchMessage
 
 __all__ = ["OpenPartition", "PartitionWork", "Partitions"]
 
@@ -155,7 +156,7 @@ class Partitions:
         self._lock = asyncio.Lock()
 
     async def take(self, event: EventT[bytes]) -> None:
-        """Take the next record that Faust delivers."""
+        """Take the next records that Faust delivers."""
         async with self._lock:
             opened = self._open.get(event.message.partition)
             if opened is None:
@@ -203,14 +204,18 @@ class Partitions:
         return now >= (self._earliest_flush_at if idle else self._next_flush_at)
 
     async def _apply(self, opened: _Open, event: EventT[bytes]) -> None:
-        message, work = event.message, opened.work
-        if message.offset > work.next_offset:
-            await self._read_up_to(work, message.partition, message.offset)
-        if message.offset == work.next_offset:
-            work.apply(_record(event))
-            self._applied_at = monotonic()
-            message.incref()  # held until the flush
-            opened.applied.append(event)
+        message, work = cast(BatchMessage, event.message), opened.work
+        if message.offset < work.next_offset:
+            return  # all of it is in already
+        first = message.records[0].offset
+        if first > work.next_offset:
+            await self._read_up_to(work, message.partition, first)
+        for record in message.records:
+            if record.offset >= work.next_offset:
+                work.apply(record)
+        self._applied_at = monotonic()
+        message.incref()  # held until the flush
+        opened.applied.append(event)
 
     async def _read_up_to(self, work: PartitionWork, partition: int, end: int) -> None:
         start = work.next_offset
@@ -279,15 +284,3 @@ class Partitions:
         self._open_at[partition] = monotonic() + pause
         place = f"{self._topic}/{partition}"
         log.warning("%s: %s failed, opening it anew: %r", place, doing, error)
-
-
-def _record(event: EventT[bytes]) -> LogRecord:
-    message = event.message
-    headers = message.headers or ()
-    return LogRecord(
-        message.offset,
-        int(message.timestamp * 1000),
-        message.key,
-        message.value,
-        list(headers.items()) if isinstance(headers, Mapping) else list(headers),
-    )

@@ -72,15 +72,12 @@ class Work:
 class Delivery:
     """What Faust delivers, and whether it was acknowledged."""
 
-    def __init__(self, offset: int, value: bytes = b"good") -> None:
+    def __init__(self, *offsets: int, value: bytes = b"good") -> None:
         self.acknowledged = 0
         self.message = SimpleNamespace(
             partition=0,
-            offset=offset,
-            timestamp=1.0,
-            key=None,
-            value=value,
-            headers=None,
+            offset=offsets[-1],
+            records=[LogRecord(offset, 1_000, None, value, ()) for offset in offsets],
             incref=lambda: None,
         )
 
@@ -179,11 +176,23 @@ async def test_a_record_that_is_in_already_is_skipped(owned: Owned) -> None:
     assert owned.works[0].applied == [5]
 
 
+async def test_of_records_that_come_together_the_new_ones_are_applied(
+    owned: Owned,
+) -> None:
+    """Acknowledged together too, and not at all if nothing in them was new."""
+    first, again, more = Delivery(5, 6, 8), Delivery(5, 6, 8), Delivery(8, 9)
+    for delivery in (first, again, more):
+        await owned.takes(delivery)
+    await owned.partitions.tick()
+    assert owned.works[0].flushed == [5, 6, 8, 9]
+    assert [each.acknowledged for each in (first, again, more)] == [1, 0, 1]
+
+
 async def test_what_is_half_applied_is_never_flushed(owned: Owned) -> None:
     """An error in the middle of a record drops the partition, good records too."""
     await owned.takes(Delivery(5))
     with pytest.raises(RuntimeError, match="half applied"):
-        await owned.takes(Delivery(6, b"bad"))
+        await owned.takes(Delivery(6, value=b"bad"))
     await owned.partitions.tick()
     await owned.partitions.close()
     assert owned.works[0].closed
