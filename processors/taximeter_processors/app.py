@@ -160,7 +160,7 @@ def _declare_watching(app: faust.App, config: WorkerConfig) -> None:
 
     def learn(event: BudgetEvent) -> None:
         for watch in watching:
-            watch.book.learn(event)
+            watch.learn(event)
 
     async def open_partition(partition: int) -> PartitionWork:
         watch = await open_watch_partition(
@@ -168,8 +168,7 @@ def _declare_watching(app: faust.App, config: WorkerConfig) -> None:
         )
         # Nothing is awaited from here on: a budget that is defined while a partition
         # is being opened is either in this list, or told to it afterwards.
-        for event in await feed.defined():
-            watch.book.learn(event)
+        watch.learn(*await feed.defined())
         watching.add(watch)
         return watch
 

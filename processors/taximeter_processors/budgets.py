@@ -1,100 +1,40 @@
-"""Budgets against spend: merge partial sums, compare, and raise each alert once.
+"""Budgets against spend: compare, and raise each alert once.
 
-Pure. Spend arrives as partial sums of source partitions; each is absolute, and the
-one with the larger offset is the newer one, so merging is addition and neither
-order nor repetition can change the result. What a budget has spent in a period is
-kept as a running sum that moves by differences.
+Pure. Spend arrives as partial sums of source partitions (`merge.py`); what a budget
+has spent in a period is kept as a running sum that moves by their differences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
-from msgspec import json
-
 from taximeter_processors.accounts import Account
-from taximeter_processors.windows import Bounds, period_bounds
+from taximeter_processors.merge import MOST_IN_MIND, Key, SpendMerge
+from taximeter_processors.rows import Rows
+from taximeter_processors.windows import Bounds, period_bounds, window_start
 from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.budgets import (
     BudgetDefined,
     BudgetEvent,
     BudgetRemoved,
     Subject,
-    SubjectKind,
     alert_id,
 )
 from taximeter_schemas.money import usd_from_pico
-from taximeter_schemas.spend import Partial, PartialRow
+from taximeter_schemas.spend import WINDOW_SECONDS, PartialRow
 
-__all__ = ["BudgetBook", "BudgetFlush", "SpendMerge"]
+__all__ = ["BudgetBook", "BudgetFlush"]
 
 _LATCH: Final = b"alert:"
 
+# Most of what is late is late by minutes.
+_OVER_AFTER_SECONDS: Final = 2 * 3600
 
-_Key = tuple[SubjectKind, str, int]
-
-_key: Final = json.Decoder(_Key)
-_sources: Final = json.Decoder(dict[int, Partial])
-_row: Final = json.Encoder().encode
-
-
-class Replaced(NamedTuple):
-    """The partial that stood where a newer one now stands, if there was one."""
-
-    old: Partial | None
-
-
-class SpendMerge:
-    """The newest partial of each source partition, for the subjects of one partition.
-
-    Args:
-        stored: rows as `changed` returned them, of whoever owned the partition
-            before.
-    """
-
-    def __init__(self, stored: Mapping[bytes, bytes]) -> None:
-        self._partials: dict[_Key, dict[int, Partial]] = {}
-        self._touched: set[_Key] = set()
-        for key, value in stored.items():
-            if key.startswith(b"["):
-                self._partials[_key.decode(key)] = _sources.decode(value)
-
-    def take(self, source_partition: int, row: PartialRow) -> Replaced | None:
-        """Take a partial in; return what it replaces, or None if it is an older one.
-
-        One with the same offset takes the place too: it says the same, unless a
-        flush that did not come about had been priced by an older price book.
-        """
-        key = row[:3]
-        partial = row.partial
-        sources = self._partials.get(key)
-        if sources is None:
-            sources = self._partials[key] = {}
-        old = sources.get(source_partition)
-        if old is not None and partial.offset < old.offset:
-            return None
-        sources[source_partition] = partial
-        self._touched.add(key)
-        return Replaced(old)
-
-    @property
-    def has_changed(self) -> bool:
-        """Tell whether a row changed since `changed` was asked last."""
-        return bool(self._touched)
-
-    def windows(self) -> Iterator[tuple[Subject, int, Iterable[Partial]]]:
-        """Yield every subject and window with its partials."""
-        for (kind, name, window), sources in self._partials.items():
-            yield Subject(kind, name), window, sources.values()
-
-    def changed(self) -> list[tuple[bytes, bytes]]:
-        """Return the rows that changed since the last time, to be stored."""
-        touched, self._touched = self._touched, set()
-        return [(_row(key), _row(self._partials[key])) for key in touched]
+_AccountKey = tuple[str, Subject, Bounds]
 
 
 @dataclass(frozen=True)
@@ -109,43 +49,54 @@ class BudgetFlush:
 class BudgetBook:
     """Every budget, and how the subjects of one `spend` partition stand in it.
 
+    Accounts of periods that are over need not be in memory: a late event brings them
+    back. A budget that is defined now says nothing of them.
+
     Args:
-        stored: the partition's rows as they were last flushed.
+        stored: the partition's rows as they were last flushed; whoever writes a flush
+            down puts its rows there.
+        now: the present, for which periods are over.
+        most_in_mind: how many rows are kept decoded, and how many accounts before
+            those of periods that are over are let go.
     """
 
-    def __init__(self, stored: Mapping[bytes, bytes]) -> None:
-        self._merge = SpendMerge(stored)
-        self._raised = {
-            UUID(key.removeprefix(_LATCH).decode())
-            for key in stored
-            if key.startswith(_LATCH)
-        }
+    def __init__(
+        self, stored: Rows, now: datetime, most_in_mind: int = MOST_IN_MIND
+    ) -> None:
+        self._stored = stored
+        self._now = now
+        self._merge = SpendMerge(stored, most_in_mind)
         self._budgets: dict[str, BudgetDefined] = {}
-        self._accounts: dict[tuple[str, Subject, Bounds], Account] = {}
+        self._accounts: dict[_AccountKey, Account] = {}
         # Which accounts a subject's window counts for, found once.
-        self._counting: dict[_Key, list[Account]] = {}
+        self._counting: dict[Key, list[Account]] = {}
         self._touched: set[Account] = set()
-        self._newly_raised: list[UUID] = []
+        self._most_in_mind = self._let_go_at = most_in_mind
+        self._latest_window = max((key[2] for key in self._merge.windows()), default=0)
+        self._over_until = 0
+        self._move_on()
 
-    def learn(self, event: BudgetEvent) -> None:
-        """Take a definition in, and count what its periods have already spent."""
-        self._forget(event.budget_id)
-        if isinstance(event, BudgetRemoved):
-            return
-        self._budgets[event.budget_id] = event
-        for subject, window, partials in self._merge.windows():
-            if event.scope.covers(subject):
-                account = self._account(event, subject, window)
-                for partial in partials:
-                    account.move(None, partial)
-                self._touched.add(account)
+    def learn(self, *events: BudgetEvent) -> None:
+        """Take definitions in, and count what their periods have already spent."""
+        learned: dict[str, BudgetDefined] = {}
+        for event in events:
+            self._forget(event.budget_id)
+            learned.pop(event.budget_id, None)
+            if not isinstance(event, BudgetRemoved):
+                learned[event.budget_id] = event
+        self._budgets |= learned
+        if learned:
+            for key in self._merge.windows():
+                self._count(key, learned.values())
 
     def take(self, source_partition: int, row: PartialRow) -> None:
         """Take a partial sum in; an old one changes nothing."""
+        self._latest_window = max(self._latest_window, row.window_start)
+        accounts = self._accounts_of(row[:3])  # before it is among what they count
         replaced = self._merge.take(source_partition, row)
         if replaced is None:
             return
-        for account in self._accounts_of(row):
+        for account in accounts:
             account.move(replaced.old, row.partial)
             self._touched.add(account)
 
@@ -160,10 +111,10 @@ class BudgetBook:
         What it returns is lost unless it is written down; `flushed()` follows then.
         What is taken or learned in between belongs to the next flush.
         """
+        self._now = now
         touched, self._touched = self._touched, set()
         alerts = [alert for account in touched for alert in self._due(account, now)]
-        self._newly_raised = [alert.alert_id for alert in alerts]
-        latches = [(_LATCH + str(alert.alert_id).encode(), b"1") for alert in alerts]
+        latches = [(_latch(alert.alert_id), b"1") for alert in alerts]
         return BudgetFlush(
             alerts,
             [account.status() for account in touched],
@@ -171,9 +122,10 @@ class BudgetBook:
         )
 
     def flushed(self) -> None:
-        """Forget what the last `flush()` returned: it is written down."""
-        self._raised.update(self._newly_raised)
-        self._newly_raised = []
+        """Take note that what the last `flush()` returned is written down."""
+        self._merge.flushed()
+        if max(len(self._accounts), len(self._counting)) > self._let_go_at:
+            self._let_go()
 
     def _forget(self, budget_id: str) -> None:
         self._budgets.pop(budget_id, None)
@@ -181,25 +133,68 @@ class BudgetBook:
         for key in [key for key in self._accounts if key[0] == budget_id]:
             self._touched.discard(self._accounts.pop(key))
 
-    def _accounts_of(self, row: PartialRow) -> list[Account]:
-        key = row[:3]
+    def _count(self, key: Key, budgets: Iterable[BudgetDefined]) -> None:
+        """Add a subject's window to the accounts of budgets that were just learned."""
+        subject, window = Subject(*key[:2]), key[2]
+        for budget in budgets:
+            if not budget.scope.covers(subject):
+                continue
+            if not self._is_over(_bounds(budget, window)):
+                account = self._account(budget, subject, window)
+                for partial in self._merge.sources(key).values():
+                    account.move(None, partial)
+                self._touched.add(account)
+            elif self._merge.is_unflushed(key):
+                self._touched.add(self._account(budget, subject, window))
+
+    def _accounts_of(self, key: Key) -> list[Account]:
         accounts = self._counting.get(key)
         if accounts is None:
-            subject = Subject(row.kind, row.id)
+            subject = Subject(*key[:2])
             accounts = self._counting[key] = [
-                self._account(budget, subject, row.window_start)
+                self._account(budget, subject, key[2])
                 for budget in self._budgets.values()
                 if budget.scope.covers(subject)
             ]
         return accounts
 
     def _account(self, budget: BudgetDefined, subject: Subject, window: int) -> Account:
-        bounds = period_bounds(budget.period, budget.time_zone, window)
+        bounds = _bounds(budget, window)
         key = budget.budget_id, subject, bounds
         account = self._accounts.get(key)
         if account is None:
             account = self._accounts[key] = Account(budget, subject, bounds)
+            if self._is_over(bounds):
+                self._count_anew(account)
         return account
+
+    def _count_anew(self, account: Account) -> None:
+        start, end = account.bounds
+        if start is None or end is None:
+            return
+        for window in range(window_start(start), window_start(end), WINDOW_SECONDS):
+            key = account.subject.kind, account.subject.id, window
+            for partial in self._merge.sources(key).values():
+                account.move(None, partial)
+
+    def _is_over(self, bounds: Bounds) -> bool:
+        return bounds.end is not None and bounds.end.timestamp() <= self._over_until
+
+    def _move_on(self) -> None:
+        # A call of next year, which somebody's clock dates so, ends no period of today.
+        present = min(self._latest_window, window_start(self._now))
+        self._over_until = max(self._over_until, present - _OVER_AFTER_SECONDS)
+
+    def _let_go(self) -> None:
+        """Let the accounts of periods that are over be gone."""
+        self._move_on()
+        self._accounts = {
+            key: account
+            for key, account in self._accounts.items()
+            if account in self._touched or not self._is_over(account.bounds)
+        }
+        self._counting.clear()
+        self._let_go_at = max(self._most_in_mind, 2 * len(self._accounts))
 
     def _due(self, account: Account, now: datetime) -> Iterator[BudgetThresholdCrossed]:
         budget, spent = account.budget, account.cost_pico
@@ -218,8 +213,16 @@ class BudgetBook:
                 budget.limit_usd,
             )
             account.raised += 1
-            if identity not in self._raised:
+            if self._stored.get(_latch(identity)) is None:
                 yield _crossed(identity, account, percent, now)
+
+
+def _latch(alert: UUID) -> bytes:
+    return _LATCH + str(alert).encode()
+
+
+def _bounds(budget: BudgetDefined, window: int) -> Bounds:
+    return period_bounds(budget.period, budget.time_zone, window)
 
 
 def _crossed(

@@ -7,7 +7,7 @@ transaction. Everything that it holds is a function of the log up to `next_offse
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, cast
@@ -18,6 +18,7 @@ from pydantic_core import from_json, to_json
 from taximeter_processors.calls import Call, Reading, Readings, read_usage
 from taximeter_processors.charging import ChargeWriter, Pricer, amounts_of
 from taximeter_processors.dedupe import DEFAULT_HORIZON, Generation, SeenIds
+from taximeter_processors.rows import Rows
 from taximeter_processors.sums import PROGRESS_KEY, PartialSums, stated
 from taximeter_schemas.dead_letters import DeadLetter
 from taximeter_schemas.records import (
@@ -131,7 +132,7 @@ class PartitionMeter:
         partition: int,
         partitions: int,
         pricer: Pricer,
-        stored: Mapping[bytes, bytes],
+        stored: Rows,
         progress: Progress,
         horizon: timedelta = DEFAULT_HORIZON,
     ) -> None:

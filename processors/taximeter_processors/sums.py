@@ -8,7 +8,7 @@ beside them, and the rows of now, of everybody, stay decoded between flushes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -17,6 +17,7 @@ from pydantic_core import from_json, to_json
 
 from taximeter_processors.calls import Call
 from taximeter_processors.charging import Amounts
+from taximeter_processors.rows import Rows
 from taximeter_processors.windows import window_start
 from taximeter_schemas.budgets import Subject, SubjectKind
 from taximeter_schemas.partitioning import partition_of
@@ -104,7 +105,7 @@ class PartialSums:
         partitions: of `spend`, to tell who owns a subject.
     """
 
-    def __init__(self, stored: Mapping[bytes, bytes], partitions: int) -> None:
+    def __init__(self, stored: Rows, partitions: int) -> None:
         self._stored = stored
         self._partitions = partitions
         self._offset = -1

@@ -1,10 +1,10 @@
-"""The state of one partition: a dictionary that Kafka keeps.
+"""The state of one partition: keys and values that Kafka keeps.
 
-A table's rows live in memory, encoded, and in a compacted changelog topic with as
-many partitions as its source. Rows change only by a flush, which writes them, the
+A table's rows are in a compacted changelog topic with as many partitions as its source,
+and here, encoded (`rows.py`). Rows change only by a flush, which writes them, the
 progress that they stand for, and everything else that follows from it in one
-transaction; opening a table reads its changelog back. Faust's own tables are not
-used for this: docs/adr/0002 says why.
+transaction; opening a table reads its changelog back. Faust's own tables are not used
+for this: docs/adr/0002 says why.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from taximeter_processors.fault_points import reached
-from taximeter_processors.kafka import Batches, TransactionalWriter, read_log
+from taximeter_processors.kafka import Batches, LogRecord, TransactionalWriter, read_log
+from taximeter_processors.rows import StoredRows
 
 __all__ = ["PartitionTable"]
 
@@ -36,7 +37,7 @@ class PartitionTable:
         writer_name: str,
         agent: str,
     ) -> None:
-        self.rows: dict[bytes, bytes] = {}
+        self.rows = StoredRows()
         self._bootstrap = bootstrap
         self._changelog = changelog
         self._partition = partition
@@ -49,28 +50,28 @@ class PartitionTable:
         reached(self._agent, "fenced")
         log = read_log(self._bootstrap, self._changelog, self._partition)
         async for records in log:
-            for record in records:
-                self._restore(record.key or b"", record.value)
+            self._restore(records)
         reached(self._agent, "restored")
 
-    def _restore(self, key: bytes, value: bytes | None) -> None:
-        if value is None:
-            self.rows.pop(key, None)
-        else:
-            self.rows[key] = value
+    def _restore(self, records: Sequence[LogRecord]) -> None:
+        rows = {record.key or b"": record.value for record in records}
+        self.rows.put((key, row) for key, row in rows.items() if row is not None)
+        for key in (key for key, row in rows.items() if row is None):
+            self.rows.discard(key)
 
     async def close(self) -> None:
         """Let the partition go."""
+        self.rows.close()
         await self._writer.close()
 
     async def write(self, rows: Sequence[tuple[bytes, bytes]], also: Batches) -> None:
         """Write rows, and what else the same flush says, all or nothing.
 
-        The rows in memory follow only once the transaction is through.
+        The rows here follow only once the transaction is through.
 
         Raises:
             Fenced: another worker owns the partition now.
             KafkaError: nothing was written, or nobody knows.
         """
         await self._writer.write({**also, (self._changelog, self._partition): rows})
-        self.rows.update(rows)
+        self.rows.put(rows)

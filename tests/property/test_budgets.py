@@ -10,7 +10,8 @@ from typing import Literal, NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taximeter_processors.budgets import BudgetBook
+from taximeter_processors.budgets import BudgetBook, BudgetFlush
+from taximeter_processors.rows import StoredRows
 from taximeter_processors.windows import period_bounds, window_start
 from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.budgets import BudgetDefined, BudgetStatus, Scope, Subject
@@ -18,6 +19,8 @@ from taximeter_schemas.money import usd_from_pico
 from taximeter_schemas.spend import Partial, PartialRow
 from tests.builders import NOON
 
+LATER = NOON + timedelta(hours=14)
+MEMORY = st.sampled_from((1, 2, 1000))
 SUBJECTS = (Subject("user", "ada"), Subject("user", "grace"), Subject("all", ""))
 WINDOWS = [window_start(NOON + timedelta(hours=hours)) for hours in (0, 1, 13)]
 BUDGETS = (
@@ -42,7 +45,7 @@ BUDGETS = (
     ),
 )
 
-Mark = Literal["flush", "crash", "crash while flushing", "learn again"]
+Mark = Literal["begin a flush", "end it", "crash", "learn again"]
 
 
 class Said(NamedTuple):
@@ -79,8 +82,8 @@ def deliveries(draw: st.DrawFn) -> list[Said | Mark]:
     again = draw(st.lists(st.sampled_from(said), max_size=10)) if said else []
     marks: list[Mark] = draw(
         st.lists(
-            st.sampled_from(("flush", "crash", "crash while flushing", "learn again")),
-            max_size=10,
+            st.sampled_from(("begin a flush", "end it", "crash", "learn again")),
+            max_size=15,
         )
     )
     steps: list[Said | Mark] = [*said, *again, *marks]
@@ -89,12 +92,16 @@ def deliveries(draw: st.DrawFn) -> list[Said | Mark]:
 
 @dataclass
 class Watcher:
-    """The watcher of one partition: what it wrote, and where it stands in its log."""
+    """The watcher of one partition: what it wrote, and where it stands in its log.
+
+    `memory` is how much of everything it may keep there.
+    """
 
     log: list[Said]
+    memory: int
 
     def __post_init__(self) -> None:
-        self.rows: dict[bytes, bytes] = {}
+        self.rows = StoredRows(self.memory)
         self.alerts: list[BudgetThresholdCrossed] = []
         self.statuses: dict[bytes, BudgetStatus] = {}
         self.written = 0
@@ -102,14 +109,14 @@ class Watcher:
 
     def crash(self) -> None:
         """Begin anew behind what was last written."""
-        self.book = BudgetBook(self.rows)
+        self.book = BudgetBook(self.rows, LATER, self.memory)
+        self.flushing: tuple[BudgetFlush, int] | None = None
         self.next = self.written
         self.learn()
 
     def learn(self) -> None:
         """Hear of all budgets, again."""
-        for budget in BUDGETS:
-            self.book.learn(budget)
+        self.book.learn(*BUDGETS)
 
     def read(self, end: int) -> None:
         """Take in what stands in the log up to there."""
@@ -117,33 +124,40 @@ class Watcher:
             self.book.take(said.source, said.row)
         self.next = end
 
-    def flush(self) -> None:
-        """Write, all or nothing."""
-        flush = self.book.flush(NOON)
-        self.rows.update(flush.rows)
+    def begin(self) -> None:
+        """Begin to write; what is read from here on is for the next time."""
+        if self.flushing is None:
+            self.flushing = self.book.flush(LATER), self.next
+
+    def end(self) -> None:
+        """Have it written, all or nothing."""
+        if self.flushing is None:
+            return
+        (flush, self.written), self.flushing = self.flushing, None
+        self.rows.put(flush.rows)
         self.alerts += flush.alerts
         self.statuses |= {
             key: BudgetStatus.model_validate_json(value)
             for key, value in flush.statuses
         }
-        self.written = self.next
         self.book.flushed()
 
     def befall(self, mark: Mark) -> None:
         """Let something happen."""
-        if mark == "flush":
-            self.flush()
-        elif mark == "learn again":
-            self.learn()
-        else:
-            if mark == "crash while flushing":
-                self.book.flush(NOON)
-            self.crash()
+        match mark:
+            case "begin a flush":
+                self.begin()
+            case "end it":
+                self.end()
+            case "learn again":
+                self.learn()
+            case _:
+                self.crash()
 
 
-def watched(steps: list[Said | Mark]) -> Watcher:
+def watched(steps: list[Said | Mark], memory: int) -> Watcher:
     """Deliver everything, and let befall what does."""
-    watcher = Watcher([step for step in steps if isinstance(step, Said)])
+    watcher = Watcher([step for step in steps if isinstance(step, Said)], memory)
     delivered = 0
     for step in steps:
         if isinstance(step, Said):
@@ -152,7 +166,10 @@ def watched(steps: list[Said | Mark]) -> Watcher:
         else:
             watcher.befall(step)
             watcher.read(delivered)
-    watcher.flush()
+    for _ in range(2):
+        watcher.end()
+        watcher.begin()
+    watcher.end()
     return watcher
 
 
@@ -179,8 +196,10 @@ def recomputed(steps: list[Said | Mark]) -> dict[tuple[str, Subject, object], De
     return sums
 
 
-@given(deliveries())
-def test_statuses_are_the_recomputed_spend(steps: list[Said | Mark]) -> None:
+@given(deliveries(), MEMORY)
+def test_statuses_are_the_recomputed_spend(
+    steps: list[Said | Mark], memory: int
+) -> None:
     """The latest status of each account is the sum of the last words, exactly."""
     found = {
         (
@@ -188,13 +207,15 @@ def test_statuses_are_the_recomputed_spend(steps: list[Said | Mark]) -> None:
             Subject(s.subject_kind, s.subject_id),
             s.period_start,
         ): s.spent_usd
-        for s in watched(steps).statuses.values()
+        for s in watched(steps, memory).statuses.values()
     }
     assert found == recomputed(steps)
 
 
-@given(deliveries())
-def test_every_threshold_reached_is_raised_once(steps: list[Said | Mark]) -> None:
+@given(deliveries(), MEMORY)
+def test_every_threshold_reached_is_raised_once(
+    steps: list[Said | Mark], memory: int
+) -> None:
     """Spend only grows here, so the alerts are what the final sums say, once each."""
     raised = [
         (
@@ -203,7 +224,7 @@ def test_every_threshold_reached_is_raised_once(steps: list[Said | Mark]) -> Non
             a.period_start,
             a.threshold_percent,
         )
-        for a in watched(steps).alerts
+        for a in watched(steps, memory).alerts
     ]
     due = {
         (*key, percent)
@@ -217,11 +238,11 @@ def test_every_threshold_reached_is_raised_once(steps: list[Said | Mark]) -> Non
     assert set(raised) == due
 
 
-@given(deliveries())
-def test_order_does_not_matter(steps: list[Said | Mark]) -> None:
-    """The same partials in another order end in the same state and the same alerts."""
+@given(deliveries(), MEMORY)
+def test_order_does_not_matter(steps: list[Said | Mark], memory: int) -> None:
+    """The same partials in another order, with memory or without, end the same."""
     said: list[Said | Mark] = [step for step in steps if isinstance(step, Said)]
     shuffled = sorted(said, key=repr)
-    one, other = watched(steps), watched(shuffled)
+    one, other = watched(steps, memory), watched(shuffled, 1000)
     assert one.statuses == other.statuses
     assert {a.alert_id for a in one.alerts} == {a.alert_id for a in other.alerts}

@@ -12,6 +12,7 @@ from taximeter_processors.kafka import Batches, LogRecord, first_offset
 from taximeter_processors.meter import Progress
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
+from taximeter_schemas.budgets import BudgetEvent
 from taximeter_schemas.clock import Clock
 from taximeter_schemas.spend import PartialRow
 from taximeter_schemas.topics import Topics
@@ -44,13 +45,14 @@ class WatchPartition:
         next_offset: int,
         clock: Clock,
     ) -> None:
-        self.book = BudgetBook(table.rows)
+        self.book = BudgetBook(table.rows, clock.now())
         self.next_offset = self._flushed_offset = next_offset
         self.unflushed_events = 0
         self._topics = topics
         self._partition = partition
         self._table = table
         self._clock = clock
+        self._closed = False
 
     @property
     def has_moved(self) -> bool:
@@ -86,8 +88,14 @@ class WatchPartition:
         self.book.flushed()
         return len(rows)
 
+    def learn(self, *events: BudgetEvent) -> None:
+        """Take budget definitions in; whoever let the partition go need not know."""
+        if not self._closed:
+            self.book.learn(*events)
+
     async def close(self) -> None:
         """Let the partition go."""
+        self._closed = True
         await self._table.close()
 
     def _batches(self, flush: BudgetFlush) -> Batches:

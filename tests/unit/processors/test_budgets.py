@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from taximeter_processors.budgets import BudgetBook, SpendMerge
+from taximeter_processors.budgets import BudgetBook
+from taximeter_processors.merge import SpendMerge
 from taximeter_processors.windows import window_start
 from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.budgets import (
@@ -60,7 +61,7 @@ class Watched:
 
     def restart(self) -> None:
         """Begin anew from what is stored."""
-        self.book = BudgetBook(self.rows)
+        self.book = BudgetBook(self.rows, NOON)
         for budget in self.budgets:
             self.book.learn(budget)
 
@@ -70,9 +71,9 @@ class Watched:
             self.book.take(source, row)
         return self.flush()
 
-    def flush(self) -> list[int]:
+    def flush(self, now: datetime = NOON) -> list[int]:
         """Write down what is due; return the thresholds of the alerts raised."""
-        flush = self.book.flush(NOON)
+        flush = self.book.flush(now)
         self.rows.update(flush.rows)
         self.alerts += flush.alerts
         self.statuses |= {
@@ -273,6 +274,70 @@ def test_a_day_is_the_zones_day() -> None:
     assert watched.status.period_start == MIDNIGHT + timedelta(hours=18, minutes=30)
 
 
+def test_a_late_event_finds_a_period_that_was_let_go() -> None:
+    """Memory holds what is going on; the rest is read back from the rows."""
+    watched = Watched(a_budget())
+    watched.book = BudgetBook(watched.rows, NOON, most_in_mind=1)
+    watched.book.learn(a_budget())
+    watched.takes(spent("4"), spent("0.5", 1, NOON + timedelta(hours=1)))
+    days = [NOON + timedelta(days=day) for day in range(1, 9)]
+    for offset, day in enumerate(days, 2):
+        watched.book.take(0, spent("1", offset, day))
+        watched.flush(day)
+    held = len(watched.book._accounts)
+    assert held < len(days)
+    assert watched.takes(spent("0.6", 99, NOON + timedelta(minutes=30))) == [50]
+    first_day = watched.statuses[b"alice-daily|user|alice|" + _started(MIDNIGHT)]
+    assert first_day.spent_usd == Decimal("5.1")
+
+
+def test_an_account_is_let_go_for_good() -> None:
+    """What is late in two windows of a period that is over ends in one account."""
+    watched = Watched()
+    watched.book = BudgetBook(watched.rows, NOON, most_in_mind=1)
+    watched.book.learn(a_budget())
+    later, next_week = NOON + timedelta(hours=1), NOON + timedelta(days=7)
+    watched.takes(spent("1"))
+    watched.book.take(0, spent("1", 1, next_week))
+    watched.flush(next_week)
+    watched.takes(spent("1", 2, later))
+    assert watched.takes(spent("4", 3)) == [50]
+    first_day = watched.statuses[b"alice-daily|user|alice|" + _started(MIDNIGHT)]
+    assert first_day.spent_usd == Decimal(5)
+
+
+def test_what_was_late_during_a_flush_is_not_let_go() -> None:
+    """It has yet to be said: one account, and an alert once."""
+    watched = Watched()
+    watched.book = BudgetBook(watched.rows, NOON, most_in_mind=1)
+    watched.book.learn(a_budget())
+    later, next_week = NOON + timedelta(hours=1), NOON + timedelta(days=7)
+    watched.takes(spent("1"))
+    watched.book.take(0, spent("1", 1, next_week))
+    flush = watched.book.flush(next_week)
+    watched.book.take(0, spent("5", 2))
+    watched.rows.update(flush.rows)
+    watched.book.flushed()
+    assert watched.takes(spent("1", 3, later)) == [50]
+    first_day = watched.statuses[b"alice-daily|user|alice|" + _started(MIDNIGHT)]
+    assert first_day.spent_usd == Decimal(6)
+
+
+def _started(moment: datetime) -> bytes:
+    return moment.isoformat().encode()
+
+
+def test_a_budget_says_nothing_of_periods_that_are_over() -> None:
+    """Redefined, it counts what the present one has spent, and leaves history be."""
+    watched = Watched(a_budget())
+    watched.takes(spent("4"), spent("1", 1, NOON + timedelta(days=1)))
+    watched.statuses.clear()
+    watched.book = BudgetBook(watched.rows, NOON + timedelta(days=1))
+    watched.book.learn(a_budget(limit_usd="8"))
+    watched.flush()
+    assert watched.status.period_start == MIDNIGHT + timedelta(days=1)
+
+
 def test_merging_keeps_the_newest_of_each_source() -> None:
     """Rows that were stored are read back, and go on from there."""
     merge = SpendMerge({})
@@ -284,8 +349,9 @@ def test_merging_keeps_the_newest_of_each_source() -> None:
     replaced = again.take(0, spent("9", 6))
     assert replaced is not None
     assert replaced.old == spent("1", 5).partial
-    ((subject, _, partials),) = again.windows()
-    assert subject == ALICE
+    (key,) = again.windows()
+    partials = again.sources(key).values()
+    assert key[:2] == ALICE
     assert {partial.cost_pico for partial in partials} == {
         "9000000000000",
         "2000000000000",
