@@ -1,4 +1,4 @@
-"""A meter on the bench: a log, a table and topics as plain lists, and no broker."""
+"""A meter, or a merge, on the bench: logs, tables and topics are lists, no broker."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from taximeter_processors.budgets import SpendMerge
 from taximeter_processors.charging import Pricer
 from taximeter_processors.dedupe import DEFAULT_HORIZON
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
@@ -16,7 +17,7 @@ from taximeter_processors.sums import PROGRESS_KEY, decode_row
 from taximeter_schemas.charges import Charge, charges_adapter
 from taximeter_schemas.dead_letters import DeadLetter
 from taximeter_schemas.records import encode_event, packed
-from taximeter_schemas.spend import Partial, PartialRow
+from taximeter_schemas.spend import Partial, PartialRow, SpendAdvanced
 from taximeter_schemas.usage import (
     INPUT_TOKENS,
     OUTPUT_TOKENS,
@@ -25,7 +26,15 @@ from taximeter_schemas.usage import (
 )
 from tests.builders import NOON
 
-__all__ = ["INPUT_USD", "OUTPUT_USD", "UNPRICED", "Bench", "FlatPricer", "as_packed"]
+__all__ = [
+    "INPUT_USD",
+    "OUTPUT_USD",
+    "UNPRICED",
+    "Bench",
+    "FlatPricer",
+    "MergeBench",
+    "as_packed",
+]
 
 UNPRICED = "nobody-knows-its-price"
 INPUT_USD = Decimal("0.000003000001")
@@ -93,20 +102,37 @@ class Bench:
         self.log.append(record)
         return record
 
-    def apply(self) -> None:
-        """Apply what stands in the log and was not applied yet."""
-        for record in self.log:
-            if record.offset >= self.meter.next_offset:
-                self.meter.apply(record)
+    def apply(self, most: int | None = None) -> None:
+        """Apply what stands in the log and was not applied yet, or some of it."""
+        start = self.meter.next_offset
+        waiting = [record for record in self.log if record.offset >= start]
+        for record in waiting[:most]:
+            self.meter.apply(record)
 
     def flush(self) -> Flush:
         """Write down what was applied."""
-        flush = self._said()
+        flush = self.begin_flush()
+        self.commit(flush)
+        return flush
+
+    def begin_flush(self) -> Flush:
+        """Say what may be repeated; what is applied from now on is for the next."""
+        flush = self.meter.flush()
+        self.partials += [
+            decode_row(*row) for row in flush.rows if row[0] != PROGRESS_KEY
+        ]
+        self.forwarded += [
+            usage_event_adapter.validate_json(event.encoded)
+            for event in flush.misplaced
+        ]
+        return flush
+
+    def commit(self, flush: Flush) -> None:
+        """Write the rest down, all or nothing."""
         self.charge_records += flush.charges
         self.letters += flush.dead_letters
         self.rows.update(flush.rows)
         self.meter.flushed()
-        return flush
 
     def crash(self) -> None:
         """Lose what is in memory; the next owner reads the state back."""
@@ -117,7 +143,7 @@ class Bench:
 
     def crash_while_flushing(self) -> None:
         """Say what may be repeated, then crash before the transaction's end."""
-        self._said()
+        self.begin_flush()
         self.crash()
 
     def run(self, *values: bytes | None) -> None:
@@ -156,17 +182,6 @@ class Bench:
                 newest[row[:3]] = row.partial
         return newest
 
-    def _said(self) -> Flush:
-        flush = self.meter.flush()
-        self.partials += [
-            decode_row(*row) for row in flush.rows if row[0] != PROGRESS_KEY
-        ]
-        self.forwarded += [
-            usage_event_adapter.validate_json(event.encoded)
-            for event in flush.misplaced
-        ]
-        return flush
-
     @property
     def _remembered_from(self) -> int:
         generations = self.progress.generations
@@ -182,6 +197,37 @@ class Bench:
             self.progress,
             self.horizon,
         )
+
+
+class MergeBench:
+    """One partition of `spend`: what was said there, and what is made of it."""
+
+    def __init__(self) -> None:
+        self.said: list[SpendAdvanced] = []
+        self._rows: dict[bytes, bytes] = {}
+        self._stored = 0
+        self.crash()
+
+    def crash(self) -> None:
+        """Go on from what was stored."""
+        self.merge, self._next = SpendMerge(self._rows), self._stored
+
+    def store(self) -> None:
+        """Store what was merged, and how far."""
+        self._rows.update(self.merge.changed())
+        self._stored = self._next
+
+    def read(self, most: int | None = None) -> None:
+        """Take in the next, or all that are left, the newest first."""
+        ahead = self.said[self._next :][:most]
+        self.take(reversed(ahead))
+        self._next += len(ahead)
+
+    def take(self, said: Iterable[SpendAdvanced]) -> None:
+        """Take partial sums in, whichever they are."""
+        for advanced in said:
+            for row in advanced.rows:
+                self.merge.take(advanced.source_partition, row)
 
 
 def _by_subject(rows: Iterable[PartialRow]) -> dict[tuple[str, str, int], Partial]:
