@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from taximeter_processors.budgets import SpendMerge
 from taximeter_processors.charging import Pricer
 from taximeter_processors.dedupe import DEFAULT_HORIZON
+from taximeter_processors.merge import SpendMerge
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
 from taximeter_processors.pricing import Priced
 from taximeter_processors.rates import Counts
+from taximeter_processors.rows import StoredRows
 from taximeter_processors.sums import PROGRESS_KEY, decode_row
 from taximeter_schemas.charges import Charge, charges_adapter
 from taximeter_schemas.dead_letters import DeadLetter
@@ -204,17 +205,18 @@ class MergeBench:
 
     def __init__(self) -> None:
         self.said: list[SpendAdvanced] = []
-        self._rows: dict[bytes, bytes] = {}
+        self._rows = StoredRows(2)
         self._stored = 0
         self.crash()
 
     def crash(self) -> None:
         """Go on from what was stored."""
-        self.merge, self._next = SpendMerge(self._rows), self._stored
+        self.merge, self._next = SpendMerge(self._rows, most_in_mind=2), self._stored
 
     def store(self) -> None:
         """Store what was merged, and how far."""
-        self._rows.update(self.merge.changed())
+        self._rows.put(self.merge.changed())
+        self.merge.flushed()
         self._stored = self._next
 
     def read(self, most: int | None = None) -> None:
