@@ -176,6 +176,19 @@ def test_the_memory_survives_a_crash() -> None:
     assert bench.meter.counts.duplicates == 1
 
 
+def test_the_memory_of_hours_ago_survives_a_crash() -> None:
+    """An heir reads back every generation of the horizon, not only the newest."""
+    bench = Bench()
+    call = encode_event(a_usage())
+    bench.run(call)
+    bench.send(encode_event(a_usage()), NOON + timedelta(hours=7))
+    bench.run()
+    bench.crash()
+    bench.send(call, NOON + timedelta(hours=8))
+    bench.run()
+    assert len(bench.charges) == 2
+
+
 def test_what_a_stopped_flush_said_is_said_again_the_same() -> None:
     """Partial sums are absolute: said before a crash and again after it, no more."""
     bench = Bench()
