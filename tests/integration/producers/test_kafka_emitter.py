@@ -5,39 +5,32 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
-from contextlib import closing
-from typing import Any
-from uuid import UUID
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from taximeter.broker.ports import free_port
 from taximeter.broker.topic_io import read_topic
-from taximeter_producers.attribution import usage_recorded
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_producers.packing import EncodedEvent
-from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.errors import (
     BrokerUnavailable,
     BufferFull,
     EmitterClosed,
     EventTooLarge,
 )
-from taximeter_schemas.records import (
-    MAX_EVENT_BYTES,
-    PACKED_HEADER,
-    Fault,
-    read_record,
-    usage_partition,
-)
+from taximeter_schemas.records import MAX_EVENT_BYTES
 from taximeter_schemas.topics import Topics
-from taximeter_schemas.usage import UsageRecorded
-from tests.serving import Handler, serving
+from tests.integration.producers.usage_topic import (
+    a_usage,
+    create_small_topic,
+    ids,
+    in_kafka,
+    passing_on,
+)
+from tests.serving import serving
 
 pytestmark = pytest.mark.broker
 
@@ -65,40 +58,6 @@ if ending in ("sigterm", "own handler"):
     print("ready", flush=True)
     time.sleep(60)
 """
-
-
-def a_usage(**fields: Any) -> UsageRecorded:  # noqa: ANN401
-    """Return a usage event with these fields and plain others."""
-    return usage_recorded(provider="p", model="m", usage={}, **fields)
-
-
-def ids(events: Iterable[UsageRecorded]) -> list[UUID]:
-    """Return the ids of these events in an order of their own."""
-    return sorted(event.event_id for event in events)
-
-
-async def in_kafka(bootstrap: str, topics: Topics) -> list[UsageRecorded]:
-    """Return every event in the topic, each found where its id belongs."""
-    partitions = [
-        TopicPartition(topics.usage.name, n) for n in range(topics.partitions)
-    ]
-    now = SystemClock().now()
-    found: list[UsageRecorded] = []
-    async with AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, auto_offset_reset="earliest"
-    ) as consumer:
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        for partition, end in ends.items():
-            while await consumer.position(partition) < end:
-                record = await consumer.getone(partition)
-                assert record.headers == ((PACKED_HEADER, b"4"),)
-                for event in read_record(record.value, now):
-                    assert not isinstance(event, Fault)
-                    assert usage_partition(event.event_id, 4) == record.partition
-                    assert isinstance(event, UsageRecorded)
-                    found.append(event)
-    return found
 
 
 async def test_everything_emitted_arrives_once(bootstrap: str, topics: Topics) -> None:
@@ -179,7 +138,7 @@ async def test_what_the_broker_finds_too_large_is_halved(
 ) -> None:
     """Records above the topic's own limit arrive in pieces, nothing is lost."""
     small = Topics(prefix=topics.prefix + "small.", partitions=4)
-    await _create_small_topic(bootstrap, small)
+    await create_small_topic(bootstrap, small)
     events = [a_usage(endpoint="/" + "x" * 200) for _ in range(60)]
     async with KafkaEmitter(bootstrap, small, compression=None) as emitter:
         await asyncio.wait_for(emitter.deliver(events), 60)
@@ -191,54 +150,21 @@ async def test_what_the_broker_finds_too_large_is_halved(
     assert ids(await in_kafka(bootstrap, small)) == ids(events)
 
 
-async def _create_small_topic(bootstrap: str, topics: Topics) -> None:
-    from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        config = {"max.message.bytes": "2000"}
-        topic = NewTopic(topics.usage.name, 4, 1, topic_configs=config)
-        await admin.create_topics([topic])
-    finally:
-        await admin.close()
-
-
 async def test_events_wait_for_a_broker_that_comes_later(
     bootstrap: str, topics: Topics
 ) -> None:
     """Accepted while nothing answers, events arrive when something does."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     emitter = KafkaEmitter(f"127.0.0.1:{port}", topics)
     event = a_usage()
     assert emitter.emit(event)
     with pytest.raises(BrokerUnavailable):
         await asyncio.to_thread(emitter.start, 0.2)
     assert not await emitter.aflush(0.2)
-    async with serving(_passing_on(bootstrap), port):
+    async with serving(passing_on(bootstrap), port):
         assert await emitter.aflush(30)
         await emitter.aclose()
     assert ids(await in_kafka(bootstrap, topics)) == ids([event])
-
-
-def _passing_on(bootstrap: str) -> Handler:
-    """Return what passes everything on to the broker, and back."""
-    host, _, real = bootstrap.rpartition(":")
-
-    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65536):
-                sink.write(data)
-                await sink.drain()
-        finally:
-            sink.close()
-
-    async def serve(near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        far, forth = await asyncio.open_connection(host, int(real))
-        await asyncio.gather(pump(near, forth), pump(far, back))
-
-    return serve
 
 
 def _child(bootstrap: str, topics: Topics, ending: str) -> subprocess.Popen[str]:
