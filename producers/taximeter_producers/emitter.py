@@ -31,7 +31,9 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-RefusalReason = Literal["buffer_full", "too_large", "closed", "invalid"]
+RefusalReason = Literal[
+    "buffer_full", "spool_full", "spool_failed", "too_large", "closed", "invalid"
+]
 """Why an emitter did not take an event."""
 
 _LOG_EVERY_SECONDS: Final = 60.0
@@ -44,16 +46,22 @@ _TAGS_THAT_ALWAYS_FIT: Final = 8
 
 @dataclass(frozen=True)
 class EmitterStats:
-    """How an emitter stands at one moment; all figures are events.
+    """How an emitter stands at one moment; figures are events where they do not say.
 
     `lost` were accepted and could not be sent after all (the reason was logged);
     it is 0 unless a broker refuses records of a size that it should take, or the
-    process ended while Kafka was away.
+    process ended while Kafka was away and had no spool to leave them in, or a
+    spool's file was damaged. `recovered` of those accepted were found in the spool,
+    left behind by processes that had ended. `spooled` are in the spool now, and take
+    `spool_bytes` of its limit.
     """
 
     accepted: int = 0
     delivered: int = 0
     lost: int = 0
+    recovered: int = 0
+    spooled: int = 0
+    spool_bytes: int = 0
     refused: Mapping[RefusalReason, int] = field(
         default_factory=lambda: MappingProxyType({})
     )
