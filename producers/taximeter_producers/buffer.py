@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from taximeter_producers.emitter import RefusalReason
 from taximeter_producers.packing import Delivery
@@ -21,10 +21,11 @@ class Buffer:
     """Accepted events in their order, up to a limit that counts unsettled ones.
 
     An event counts against the limit from the moment it is accepted until Kafka has
-    acknowledged it: what waits inside the sending thread is bounded with it.
+    acknowledged it or it is on disk only: what waits inside the sending thread is
+    bounded with it.
 
     Args:
-        limit: how many events may be unsettled.
+        limit: how many events may be held.
         wake: called, outside the lock, when the sending thread has something to do;
             at most once until it calls `rest`.
     """
@@ -34,6 +35,9 @@ class Buffer:
         self.accepted = 0
         self.delivered = 0
         self.lost = 0
+        self.on_disk = 0
+        self.taken = 0
+        self.full: RefusalReason = "buffer_full"
         self._closed = False
         self._awake = False
         self._wake = wake
@@ -46,8 +50,8 @@ class Buffer:
         with self._lock:
             if self._closed:
                 return "closed"
-            if self.accepted - self.delivered - self.lost >= self.limit:
-                return "buffer_full"
+            if self.accepted - self.delivered - self.lost - self.on_disk >= self.limit:
+                return self.full
             self._items.append(event)
             self.accepted += 1
             sleeping, self._awake = not self._awake, True
@@ -61,14 +65,23 @@ class Buffer:
         with self._lock:
             if self._closed:
                 return "closed"
-            if self.accepted - self.delivered - self.lost + count > self.limit:
-                return "buffer_full"
+            if self.held + count > self.limit:
+                return self.full
             self._items.append(delivery)
             self.accepted += count
             sleeping, self._awake = not self._awake, True
         if sleeping:
             self._wake()
         return None
+
+    def count_stored(self, events: int) -> None:
+        """Count events that were accepted and are on disk, where they are fetched."""
+        with self._lock:
+            self.accepted += events
+            self.on_disk += events
+            sleeping, self._awake = not self._awake, True
+        if sleeping:
+            self._wake()
 
     def put_barrier(self, barrier: Delivery) -> None:
         """Queue somebody who waits for all that was accepted before, closed or not."""
@@ -88,6 +101,17 @@ class Buffer:
         with self._lock:
             return self.accepted - self.delivered - self.lost
 
+    @property
+    def held(self) -> int:
+        """Events that count against the limit."""
+        with self._lock:
+            return self.accepted - self.delivered - self.lost - self.on_disk
+
+    @property
+    def waiting(self) -> int:
+        """Items that have not been taken out."""
+        return len(self._items)
+
     def rest(self) -> None:
         """Ask for a wake at the next event; the sending thread calls it, then takes."""
         with self._lock:
@@ -97,10 +121,21 @@ class Buffer:
         """Take up to this many items out, oldest first; for the sending thread."""
         with self._lock:
             count = min(most, len(self._items))
+            self.taken += count
             return [self._items.popleft() for _ in range(count)]
 
-    def settle(self, *, delivered: int = 0, lost: int = 0) -> None:
-        """Count events whose fate is known, which makes room for as many."""
+    def put_back(self, items: Sequence[UsageEvent | Delivery]) -> None:
+        """Put items that were taken out back to the front, in their order."""
+        with self._lock:
+            self.taken -= len(items)
+            self._items.extendleft(reversed(items))
+
+    def settle(self, *, delivered: int = 0, lost: int = 0, on_disk: int = 0) -> None:
+        """Count events whose fate is known or that went to disk: it makes room.
+
+        `on_disk` is negative for those that were read back into memory.
+        """
         with self._lock:
             self.delivered += delivered
             self.lost += lost
+            self.on_disk += on_disk

@@ -12,19 +12,22 @@ event from the buffer to the acknowledgement:
    had arrived after all arrives twice; `event_id` makes that harmless.
 3. Only a single event that the broker itself finds too large is given up, counted
    as lost and logged.
+
+With a spool, what is on disk goes first, and stays there until Kafka has acknowledged
+it; what waits in memory for longer than a moment goes to disk (`overflow`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import count, groupby
+from time import monotonic
 from typing import Any, Final, Literal, cast
 
 from aiokafka import AIOKafkaProducer
@@ -35,7 +38,10 @@ from aiokafka.errors import (
 )
 
 from taximeter_producers.buffer import Buffer
+from taximeter_producers.drain import Drain
 from taximeter_producers.emitter import Rarely
+from taximeter_producers.loop import CourierLoop
+from taximeter_producers.overflow import Overflow, from_disk
 from taximeter_producers.packing import (
     Delivery,
     EncodedEvent,
@@ -58,6 +64,8 @@ _FIRST_RETRY_SECONDS: Final = 0.1
 _LAST_RETRY_SECONDS: Final = 5.0
 _DISCARD_SECONDS: Final = 2.0
 _JOIN_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 0.1
+_LOOKS_A_TENDING: Final = 10
 
 
 @dataclass(frozen=True)
@@ -73,20 +81,6 @@ class Plan:
     compression: Compression | None
 
 
-class _Loop(asyncio.SelectorEventLoop):
-    """An event loop that resolves names in its own thread.
-
-    The usual way is a thread pool, and that refuses work once the interpreter is
-    shutting down, which is when `atexit` flushes. This loop serves nobody else.
-    """
-
-    async def getaddrinfo(  # type: ignore[override]
-        self, host: str | None, port: int | str | None, **options: int
-    ) -> list[Any]:
-        """Resolve a name, holding up nothing but this loop."""
-        return socket.getaddrinfo(host, port, **options)
-
-
 class Courier:
     """Takes events out of the buffer and sees each into Kafka.
 
@@ -94,12 +88,15 @@ class Courier:
     in the loop of its own thread.
     """
 
-    def __init__(self, plan: Plan, buffer: Buffer) -> None:
+    def __init__(
+        self, plan: Plan, buffer: Buffer, overflow: Overflow | None = None
+    ) -> None:
         self.connected = threading.Event()
         self.trouble = ""
+        self.away = False
         self._plan = plan
         self._buffer = buffer
-        self._loop = _Loop()
+        self._loop = CourierLoop()
         self._thread = threading.Thread(
             target=self._run, name="taximeter-emitter", daemon=True
         )
@@ -112,6 +109,11 @@ class Courier:
         self._failure: BaseException | None = None
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._rarely = Rarely()
+        self._answers = 0
+        self._overflow = overflow
+        self._drain: Drain | None = None
+        if overflow is not None:
+            self._drain = Drain(buffer, overflow.spool, self._resume)
 
     def start(self) -> None:
         """Start the thread; it connects at once."""
@@ -135,6 +137,20 @@ class Courier:
         self._call(self._stopping)
         self._thread.join(_JOIN_SECONDS)
 
+    def save(self, timeout: float) -> None:
+        """Move what waits in memory to disk; the thread goes on."""
+        if self._overflow is None or not self.alive:
+            return
+        moving = self._move(self._overflow, records=True)
+        try:
+            asyncio.run_coroutine_threadsafe(moving, self._loop).result(timeout)
+        except Exception:
+            log.exception("what waits in memory could not be moved to disk")
+
+    def left(self) -> list[bytes]:
+        """Return the events that are only here, when the thread is over."""
+        return [event for record in self._only_here() for event in record.encoded]
+
     def _call(self, event: asyncio.Event) -> None:
         with suppress(RuntimeError):  # the loop is closed: nothing left to tell
             self._loop.call_soon_threadsafe(event.set)
@@ -148,16 +164,55 @@ class Courier:
             self._loop.close()
 
     async def _until_stopped(self) -> None:
-        serving = asyncio.ensure_future(self._serve_for_ever())
+        tasks = [asyncio.ensure_future(self._serve_for_ever())]
+        if self._overflow is not None:
+            tasks.append(asyncio.ensure_future(self._keep(self._overflow)))
         await self._stopping.wait()
-        serving.cancel()
+        for task in tasks:
+            task.cancel()
         # aiokafka leaves tasks behind when it is stopped without a broker.
-        await asyncio.wait([serving], timeout=2 * _DISCARD_SECONDS)
+        await asyncio.wait(tasks, timeout=2 * _DISCARD_SECONDS)
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         for task in rest:
             task.cancel()
         if rest:
             await asyncio.wait(rest, timeout=_DISCARD_SECONDS)
+
+    async def _keep(self, overflow: Overflow) -> None:
+        """Look after the spool, whatever Kafka does meanwhile."""
+        for look in count():
+            try:
+                if look % _LOOKS_A_TENDING == 0:
+                    overflow.tend()
+                overflow.spool.turn_over()
+                await self._move_if_due(overflow)
+            except Exception:
+                log.exception("the spool could not be looked after")
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _move_if_due(self, overflow: Overflow) -> None:
+        under_way = bool(self._outbox or (self._packer and self._packer.records()))
+        records, events = overflow.due(under_way, self._answers, monotonic())
+        self.away = self.away or records
+        if events:
+            await self._move(overflow, records=records)
+
+    async def _move(self, overflow: Overflow, *, records: bool) -> None:
+        if records:
+            self._forget(overflow.move_records(self._only_here()))
+        await overflow.move_events()
+        self._woken.set()
+
+    def _only_here(self) -> list[Record]:
+        """Return the records of events that are not on disk, oldest first."""
+        packed = self._packer.records() if self._packer else []
+        return [r for r in (*self._outbox, *packed) if not from_disk(r)]
+
+    def _forget(self, records: list[Record]) -> None:
+        for record in records:
+            self._outbox.pop(record, None)
+            if self._packer is not None:
+                self._packer.drop(record)
 
     async def _serve_for_ever(self) -> None:
         while True:
@@ -188,6 +243,7 @@ class Courier:
         self.trouble = f"it does not know the topic {self._plan.topic}"
         partitions = await self._partitions(producer)
         self.trouble = ""
+        self.away = False
         self.connected.set()
         self._failure = None
         await self._send_again(producer, partitions)
@@ -197,6 +253,10 @@ class Courier:
 
     async def _partitions(self, producer: AIOKafkaProducer) -> int:
         return len(await producer.partitions_for(self._plan.topic))
+
+    def _resume(self) -> None:
+        self._woken.set()
+        self._hurried.set()
 
     async def _due(self) -> None:
         """Wait until there is something to send, and a little longer for more."""
@@ -213,6 +273,8 @@ class Courier:
             self._outbox.update(dict.fromkeys(self._packer.all()))
         self._packer = self._new_packer(partitions)
         for record in list(self._outbox):
+            if record not in self._outbox:  # moved to disk meanwhile
+                continue
             if record.suspect:
                 await self._send_alone(producer, record)
             else:
@@ -224,7 +286,7 @@ class Courier:
         return Packer(partitions, plan.max_record_events, plan.max_record_bytes)
 
     async def _send_new(self, producer: AIOKafkaProducer) -> None:
-        """Pack and send all that is in the buffer, a stretch at a time."""
+        """Send what is on disk, then what is in the buffer, a stretch at a time."""
         packer = self._packer
         partitions = await self._partitions(producer)
         if packer is None or partitions != packer.partitions:
@@ -232,7 +294,7 @@ class Courier:
         stretch = self._plan.max_record_events * partitions
         self._buffer.rest()
         self._raise_failure()
-        while items := self._buffer.take(stretch):
+        while items := await self._behind_the_disk(producer, packer, stretch):
             for waited_for, some in groupby(items, _is_delivery):
                 if waited_for:
                     for delivery in cast("Iterator[Delivery]", some):
@@ -242,6 +304,31 @@ class Courier:
             await self._send_all(producer, packer.full())
             self._raise_failure()
         await self._send_all(producer, packer.all())
+
+    async def _behind_the_disk(
+        self, producer: AIOKafkaProducer, packer: Packer, most: int
+    ) -> list[UsageEvent | Delivery]:
+        """Send what is on disk; then take what was in the buffer before that.
+
+        Not what came meanwhile: who flushes waits for what he had put on disk, and
+        some of that may have come too late to be read.
+        """
+        waiting = self._buffer.waiting
+        if not await self._send_stored(producer, packer):
+            return []
+        return self._buffer.take(min(most, waiting))
+
+    async def _send_stored(self, producer: AIOKafkaProducer, packer: Packer) -> bool:
+        """Send what is on disk, oldest first; False if some of it has to wait."""
+        if self._drain is None:
+            return True
+        while not self._drain.enough:
+            records = self._drain.next_records(packer)
+            if records is None:
+                return True
+            await self._send_all(producer, records)
+            self._raise_failure()
+        return False
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -284,7 +371,8 @@ class Courier:
     ) -> None:
         self._outbox.update(dict.fromkeys(records))
         for record in records:
-            await self._send(producer, record)
+            if record in self._outbox:  # and not moved to disk meanwhile
+                await self._send(producer, record)
 
     async def _send(self, producer: AIOKafkaProducer, record: Record) -> None:
         try:
@@ -311,14 +399,15 @@ class Courier:
     ) -> None:
         error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
         if error is None:
+            self._answers += 1
+            self.away = False
             self._acknowledged(record)
             return
         record.suspect = record.suspect or isinstance(error, _TOO_LARGE)
         # A producer that was thrown away fails all it held: that is no news.
         if producer is self._producer and not isinstance(error, asyncio.CancelledError):
             self._failure = error
-            self._woken.set()
-            self._hurried.set()
+            self._resume()
 
     def _acknowledged(self, record: Record) -> None:
         if record not in self._outbox:
@@ -355,6 +444,7 @@ class Courier:
 
     def _say(self, error: Exception) -> None:
         self.trouble = str(error) or type(error).__name__
+        self.away = True
         if self._rarely.now():
             log.warning(
                 "Kafka at %s: %s; %d usage events wait, trying again",

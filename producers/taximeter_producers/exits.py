@@ -23,12 +23,20 @@ _FLUSH_SECONDS: Final = 10.0
 class Unfinished(Protocol):
     """Something that holds events which would be lost with the process."""
 
-    def flush(self, timeout: float | None = None) -> bool:
+    def save(self, timeout: float | None = None) -> bool:
         """Save what it holds."""
         ...
 
     def close(self, timeout: float | None = 10.0) -> bool:
         """Save what it holds and accept no more."""
+        ...
+
+    def before_fork(self) -> None:
+        """Hold still."""
+        ...
+
+    def after_fork(self) -> None:
+        """Go on, in the parent."""
         ...
 
     def start_over(self) -> None:
@@ -41,6 +49,8 @@ class _Watch:
 
     def __init__(self) -> None:
         self.unfinished: dict[int, Unfinished] = {}
+        self.forking = threading.Lock()
+        self.held: list[Unfinished] = []
         self.hooked = False
         self.sigterm_hooked = False
         self.previous: Callable[[int, FrameType | None], object] | int | None = None
@@ -49,7 +59,11 @@ class _Watch:
         if not self.hooked:
             self.hooked = True
             atexit.register(self.close_all)
-            os.register_at_fork(after_in_child=self.start_over)
+            os.register_at_fork(
+                before=self.before_fork,
+                after_in_parent=self.after_fork,
+                after_in_child=self.start_over,
+            )
 
     def hook_sigterm(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -66,7 +80,7 @@ class _Watch:
     def on_sigterm(self, number: int, frame: FrameType | None) -> None:
         if callable(self.previous):
             for unfinished in list(self.unfinished.values()):
-                unfinished.flush(_FLUSH_SECONDS)
+                unfinished.save(_FLUSH_SECONDS)
             self.previous(number, frame)
         elif self.previous == signal.SIG_DFL:
             self.close_all()
@@ -77,7 +91,19 @@ class _Watch:
         for unfinished in list(self.unfinished.values()):
             unfinished.close(_FLUSH_SECONDS)
 
+    def before_fork(self) -> None:
+        self.forking.acquire()
+        self.held = list(self.unfinished.values())
+        for unfinished in self.held:
+            unfinished.before_fork()
+
+    def after_fork(self) -> None:
+        for unfinished in self.held:
+            unfinished.after_fork()
+        self.forking.release()
+
     def start_over(self) -> None:
+        self.forking = threading.Lock()
         for unfinished in list(self.unfinished.values()):
             unfinished.start_over()
 
@@ -88,7 +114,7 @@ _watch: Final = _Watch()
 def watch(unfinished: Unfinished, *, sigterm: bool) -> None:
     """Close this one when the process ends; on SIGTERM too, if asked to.
 
-    The SIGTERM handler flushes and then does what was done before it: calls the
+    The SIGTERM handler saves and then does what was done before it: calls the
     earlier handler, or lets the signal end the process. It can only be set from the
     main thread; elsewhere nothing is set and only a normal end flushes.
     """

@@ -9,18 +9,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Final, Literal, Self
 
 from taximeter_producers import exits
 from taximeter_producers.buffer import Buffer
 from taximeter_producers.courier import Compression, Courier, Plan
-from taximeter_producers.emitter import EmitterStats, Refusals, unfit
+from taximeter_producers.emitter import (
+    EmitterStats,
+    RefusalReason,
+    Refusals,
+    unfit,
+)
+from taximeter_producers.overflow import Overflow
 from taximeter_producers.packing import Delivery, EncodedEvent
+from taximeter_producers.spool.level import SpoolPlan
+from taximeter_producers.spool.spool import Spool
 from taximeter_schemas.errors import (
     BrokerUnavailable,
     BufferFull,
+    ConfigurationError,
     EmitterClosed,
     EventRefused,
     EventTooLarge,
@@ -29,17 +42,25 @@ from taximeter_schemas.records import MAX_EVENT_BYTES
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import UsageEvent
 
-__all__ = ["Compression", "KafkaEmitter"]
+__all__ = ["Compression", "Durability", "KafkaEmitter"]
 
 log = logging.getLogger(__name__)
+
+Durability = Literal["memory", "spool"]
+"""Where an event is when `emit` has returned true."""
+
+_PATIENCE_SECONDS: Final = 1.0
+_SAVE_SECONDS: Final = 5.0
+_LOOK_SECONDS: Final = 0.1
 
 
 class KafkaEmitter:
     """Emits usage events into Kafka without ever making the caller wait.
 
     Making one needs no broker; events wait in memory, up to `max_pending`, until
-    there is one. Usable from any thread, from sync and from async code, and after a
-    fork, where the child starts with an empty buffer.
+    there is one, and with a `spool_dir` also on disk (docs/emitting.md). Usable from
+    any thread, from sync and from async code, and after a fork, where the child
+    starts with nothing of its parent's.
 
     Args:
         bootstrap: `host:port`, or several of them separated by commas.
@@ -47,11 +68,20 @@ class KafkaEmitter:
         linger_ms: how long events are gathered before they are packed and sent.
         max_record_events: at most this many events are packed into one record.
         max_record_bytes: at most this many bytes, uncompressed.
-        max_pending: events accepted and not yet acknowledged; beyond it `emit`
-            refuses. An event takes about 2 KB.
+        max_pending: events in memory, accepted and not yet acknowledged; beyond it
+            `emit` refuses. An event takes about 2 KB.
         client_id: what the broker's logs and quotas call this program.
         compression: of batches on the wire and in Kafka.
         flush_on_sigterm: see `taximeter_producers.exits.watch`.
+        durability: "spool" puts every event on disk before `emit` returns; "memory"
+            only those that Kafka does not take in time.
+        spool_dir: a directory on a local disk, which several processes of a service
+            may share and which should outlive them.
+        spool_max_bytes: what may wait in it; beyond that the newest are refused.
+        spool_max_age: what has waited longer is given up as lost; None for never.
+
+    Raises:
+        ConfigurationError: durability "spool" without a `spool_dir`.
     """
 
     def __init__(  # noqa: PLR0913 - settings, all but one with a default
@@ -66,11 +96,18 @@ class KafkaEmitter:
         client_id: str = "taximeter-emitter",
         compression: Compression | None = "zstd",
         flush_on_sigterm: bool = True,
+        durability: Durability = "memory",
+        spool_dir: str | Path | None = None,
+        spool_max_bytes: int = 512 * 1024 * 1024,
+        spool_max_age: timedelta | None = None,
     ) -> None:
+        if durability == "spool" and spool_dir is None:
+            raise ConfigurationError('durability "spool" needs a spool_dir')
+        topic = (topics or Topics()).usage.name
         self.bootstrap = bootstrap
         self._plan = Plan(
             bootstrap=bootstrap,
-            topic=(topics or Topics()).usage.name,
+            topic=topic,
             linger_seconds=linger_ms / 1000,
             max_record_events=max_record_events,
             max_record_bytes=max_record_bytes,
@@ -78,25 +115,59 @@ class KafkaEmitter:
             compression=compression,
         )
         self._max_pending = max_pending
-        self.start_over()
+        self.durability: Durability = durability
+        self._spool_plan: SpoolPlan | None = None
+        if spool_dir is not None:
+            # Each topic by itself: what is left behind must not go anywhere else.
+            place = Path(spool_dir).expanduser() / topic
+            self._spool_plan = SpoolPlan(place, spool_max_bytes, spool_max_age)
+        self._begin()
         exits.watch(self, sigterm=flush_on_sigterm)
+        if self._spool is not None and self._spool.used_before:
+            self._wake()  # somebody's events may wait there
+        if self._spool is not None and durability == "spool":
+            self._spool.open()
 
-    def start_over(self) -> None:
-        """Begin with an empty buffer and no thread; what a forked child needs."""
+    def _begin(self) -> None:
         self._lock = threading.RLock()
         self._closed = False
         self._courier: Courier | None = None
         self._buffer = Buffer(self._max_pending, self._wake)
         self._refusals = Refusals()
+        self._put: Callable[[UsageEvent], RefusalReason | None] = self._buffer.put
+        self._spool: Spool | None = None
+        self._overflow: Overflow | None = None
+        if self._spool_plan is not None:
+            self._spool = Spool(self._spool_plan, self._lose_stored)
+            patience = _PATIENCE_SECONDS + self._plan.linger_seconds
+            self._overflow = Overflow(self._buffer, self._spool, patience)
+            if self.durability == "spool":
+                self._put = self._store
+
+    def before_fork(self) -> None:
+        """Hold still; a child that is forked while SQLite works could never use it."""
+        if self._spool is not None:
+            self._spool.pause()
+
+    def after_fork(self) -> None:
+        """Go on, in the parent."""
+        if self._spool is not None:
+            self._spool.resume()
+
+    def start_over(self) -> None:
+        """Begin with an empty buffer and no thread; what a forked child needs."""
+        if self._spool is not None:
+            self._spool.abandon()
+        self._begin()
 
     def emit(self, event: UsageEvent) -> bool:
         """Take an event; False means that it was refused, counted and logged.
 
-        It takes microseconds, never waits and never raises. What it took is sent
-        again until Kafka has it.
+        It takes microseconds, never waits for Kafka and never raises. What it took
+        is sent again until Kafka has it.
         """
         try:
-            reason = unfit(event) or self._buffer.put(event)
+            reason = unfit(event) or self._put(event)
         except Exception:
             log.exception("an event could not be taken")
             reason = "invalid"
@@ -167,6 +238,9 @@ class KafkaEmitter:
     def close(self, timeout: float | None = 10.0) -> bool:
         """Accept no more, and wait until Kafka has what was accepted.
 
+        With a spool, what could not be sent in time is left on disk, for whoever
+        uses the directory next.
+
         Returns:
             False if something was lost because it could not be sent in time; how
             many events is counted in `stats().lost` and logged.
@@ -176,8 +250,20 @@ class KafkaEmitter:
             again, self._closed = self._closed, True
         if again:
             return self._buffer.lost == 0
-        self.flush(timeout)
+        self._flush_unless_vain(timeout)
         return self._end()
+
+    def save(self, timeout: float | None = None) -> bool:
+        """Get everything out of memory: into Kafka in time, or else onto disk.
+
+        Returns:
+            False if neither was possible; nothing is lost by that, sending goes on.
+        """
+        if self._flush_unless_vain(timeout):
+            return True
+        if self._courier is not None:
+            self._courier.save(_SAVE_SECONDS)
+        return self._buffer.held == 0
 
     async def aclose(self, timeout: float | None = 10.0) -> bool:
         """Do what `close` does without holding up the event loop."""
@@ -190,6 +276,9 @@ class KafkaEmitter:
             accepted=buffer.accepted,
             delivered=buffer.delivered,
             lost=buffer.lost,
+            recovered=self._spool.recovered if self._spool else 0,
+            spooled=self._spool.waiting if self._spool else 0,
+            spool_bytes=self._spool.waiting_bytes if self._spool else 0,
             refused=self._refusals.counts(),
         )
 
@@ -224,10 +313,34 @@ class KafkaEmitter:
         if reason is None:
             return
         self._refusals.add(reason, len(delivery.events))
-        refused: EventRefused = EmitterClosed()
-        if reason == "buffer_full":
-            refused = BufferFull(self._max_pending)
+        refused: EventRefused = BufferFull(self._max_pending)
+        if reason == "closed":
+            refused = EmitterClosed()
         raise refused
+
+    def _store(self, event: UsageEvent) -> RefusalReason | None:
+        """Accept one event by having it on disk, or return why not."""
+        if self._closed or self._spool is None:
+            return "closed"
+        reason = self._spool.put((EncodedEvent.of(event).value,)).reason
+        if reason is None:
+            self._buffer.count_stored(1)
+        return reason
+
+    def _lose_stored(self, events: int) -> None:
+        self._buffer.settle(lost=events, on_disk=-events)
+
+    def _flush_unless_vain(self, timeout: float | None) -> bool:
+        """Flush, but with a disk do not wait for a Kafka that is away."""
+        barrier = self._barrier() if self._spool else None
+        if barrier is None or self._courier is None:
+            return self.flush(timeout)
+        deadline = monotonic() + (float("inf") if timeout is None else timeout)
+        while not self._courier.away and monotonic() < deadline:
+            with suppress(TimeoutError):
+                barrier.future.result(_LOOK_SECONDS)
+                return True
+        return False
 
     def _barrier(self) -> Delivery | None:
         with self._lock:
@@ -248,19 +361,24 @@ class KafkaEmitter:
     def _running(self) -> Courier:
         with self._lock:
             if self._courier is None:
-                courier = Courier(self._plan, self._buffer)
+                courier = Courier(self._plan, self._buffer, self._overflow)
                 courier.start()
                 self._courier = courier
             return self._courier
 
     def _end(self) -> bool:
+        left: list[bytes] = []
         if self._courier is not None:
             self._courier.stop()
-        left = self._buffer.pending
-        if left:
-            self._buffer.settle(lost=left)
+            left = self._courier.left()
+        lost = self._buffer.pending
+        if self._overflow is not None:
+            lost = self._overflow.move_rest(left)
+            self._overflow.spool.close()
+        if lost:
+            self._buffer.settle(lost=lost)
             log.error(
-                "%d usage events lost: no Kafka at %s", left, self._plan.bootstrap
+                "%d usage events lost: no Kafka at %s", lost, self._plan.bootstrap
             )
         exits.forget(self)
         return self._buffer.lost == 0

@@ -203,5 +203,11 @@ class Packer:
         """Return the records that have not been handed out yet."""
         return [*self._sealed, *self._open.values()]
 
+    def drop(self, record: Record) -> None:
+        """Forget a record that has not been handed out; somebody else keeps it."""
+        self._sealed = [each for each in self._sealed if each is not record]
+        if self._open.get(record.partition) is record:
+            del self._open[record.partition]
+
     def _seal(self, partition: int) -> None:
         self._sealed.append(self._open.pop(partition))
