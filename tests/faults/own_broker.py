@@ -44,10 +44,15 @@ class OwnBroker:
             self._process.kill()
             self._process.wait()
 
+    def freeze(self) -> None:
+        """Let it answer nothing from now on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
     async def out_of_reach(self, seconds: float) -> None:
         """Let it answer nothing for so long."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        self.freeze()
         await asyncio.sleep(seconds)
         self._process.send_signal(signal.SIGCONT)
 
