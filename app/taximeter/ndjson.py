@@ -22,10 +22,12 @@ MAX_LINE_BYTES: Final = 1024 * 1024
 _UNDER_WAY: Final = 20_000
 _PATIENCE_SECONDS: Final = 60.0
 
+_REFUSED: Final = "refused: the spool is full or cannot be written"
+
 
 @dataclass
 class Emission:
-    """How many events Kafka has, and how many were not even sent."""
+    """How many events Kafka or the spool has, and how many have not been taken."""
 
     accepted: int = 0
     rejected: int = 0
@@ -54,11 +56,12 @@ def emit_lines(
     clock: Clock,
     reject: Callable[[int, str], None],
 ) -> Emission:
-    """Send every valid event of a file; return when Kafka has them.
+    """Send every valid event of a file; return when Kafka or a spool has them.
 
     Args:
         file: one event a line, as in `docs/events/`.
-        emitter: takes them; waited for when enough are under way.
+        emitter: takes them; waited for when enough are under way, unless it has put
+            them on disk.
         clock: an event may not claim to have happened over a day after its time.
         reject: told the line's number and why, for each event that was not sent.
 
@@ -73,7 +76,10 @@ def emit_lines(
                 emission.rejected += 1
                 reject(number, reading)
                 continue
-            emitter.emit(reading)
+            if not emitter.emit(reading):
+                emission.rejected += 1
+                reject(number, _REFUSED)
+                continue
             emission.accepted += 1
             under_way += 1
             if under_way >= _UNDER_WAY:
@@ -98,6 +104,8 @@ def _read(line: bytes | None, clock: Clock) -> Iterator[UsageEvent | str]:
 
 
 def _settle(emitter: KafkaEmitter) -> None:
+    if emitter.durability == "spool":
+        return
     if not emitter.flush(_PATIENCE_SECONDS):
         pending = emitter.stats().pending
         reason = f"{pending} events are still on their way; send the file again"

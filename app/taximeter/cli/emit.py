@@ -23,10 +23,13 @@ from taximeter.settings import CommonSettings, read
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_schemas.clock import SystemClock
+from taximeter_schemas.errors import BrokerUnavailable
+from taximeter_schemas.topics import Topics
 
 __all__ = ["command"]
 
 _TOLD: Final = 20
+_PATIENCE_SECONDS: Final = 60.0
 
 
 @click.command()
@@ -34,6 +37,13 @@ _TOLD: Final = 20
 @data_option
 @bootstrap_option
 @topic_options
+@click.option(
+    "--spool",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Put events on disk first; what Kafka does not take now is sent by the "
+    "next run, or by any emitter that uses the directory.",
+)
 @format_option
 @click.pass_context
 def command(
@@ -43,12 +53,14 @@ def command(
     bootstrap: str | None,
     prefix: str | None,
     partitions: int | None,
+    spool: Path | None,
     output: Format,
 ) -> None:
     """Send usage events, one JSON object a line, into Kafka.
 
-    Prints how many were accepted, which means that Kafka has them, and how many were
-    rejected; the exit code is 1 if any was. Sending a file twice is harmless.
+    Prints how many were accepted, which means that Kafka has them, or with --spool
+    the disk; and how many were rejected. The exit code is 1 if any was. Sending a
+    file twice is harmless.
     """
     settings = read(
         CommonSettings,
@@ -59,21 +71,43 @@ def command(
     )
     kafka = DataDir(settings.data).bootstrap(settings.bootstrap)
     topics = settings.topics()
-    asyncio.run(ensure_topics(kafka, topics))
+    answers = _ensure_topics(kafka, topics, spool)
     told = _Rejections()
-    emitter = KafkaEmitter(kafka, topics)
+    emitter = _emitter(kafka, topics, spool)
     try:
         emission = emit_lines(file, emitter, SystemClock(), told)
-        lost = emitter.stats().lost
+        if answers:
+            emitter.flush(_PATIENCE_SECONDS)
     finally:
         emitter.close()
     told.finish()
+    stats = emitter.stats()
     counts = {
-        "accepted": emission.accepted - lost,
-        "rejected": emission.rejected + lost,
+        "accepted": emission.accepted - stats.lost,
+        "rejected": emission.rejected + stats.lost,
     }
+    if spool is not None:
+        counts["spooled"] = stats.spooled
     write_object(counts) if output == "json" else write_rows([counts], output)
     context.exit(1 if counts["rejected"] else 0)
+
+
+def _ensure_topics(kafka: str, topics: Topics, spool: Path | None) -> bool:
+    """Create missing topics; False if Kafka does not answer, and a spool makes up."""
+    try:
+        asyncio.run(ensure_topics(kafka, topics))
+    except BrokerUnavailable as error:
+        if spool is None:
+            raise
+        say(f"{error}; events are kept in {spool}")
+        return False
+    return True
+
+
+def _emitter(kafka: str, topics: Topics, spool: Path | None) -> KafkaEmitter:
+    if spool is None:
+        return KafkaEmitter(kafka, topics)
+    return KafkaEmitter(kafka, topics, durability="spool", spool_dir=spool)
 
 
 class _Rejections:

@@ -50,6 +50,23 @@ def test_what_is_accepted_is_in_kafka(
     assert sum(ends[topics.usage.name]) > 0
 
 
+def test_with_a_spool_kafka_may_be_away(
+    bootstrap: str, topics: Topics, tmp_path: Path, capsys: Captured
+) -> None:
+    """What was accepted without Kafka is sent by the next run that has it."""
+    lines = [encode_event(a_usage(occurred_at="2026-01-01T00:00:00Z"))] * 3
+    file = _file(tmp_path / "events", lines)
+    spooling = ("emit", file, "--spool", str(tmp_path / "spool"), "--format", "json")
+    assert _run("127.0.0.1:1", topics, *spooling) == 0
+    captured = capsys.readouterr()
+    counts = {"accepted": 3, "rejected": 0, "spooled": 3}
+    assert json.loads(captured.out) == counts
+    assert "events are kept in" in captured.err
+    assert _run(bootstrap, topics, *spooling) == 0
+    assert json.loads(capsys.readouterr().out) == counts | {"spooled": 0}
+    assert [path for path in (tmp_path / "spool").rglob("*") if path.is_file()] == []
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
