@@ -106,6 +106,11 @@ class DataDir:
         return self.path / "broker"
 
     @property
+    def spool(self) -> Path:
+        """Where events wait that Kafka did not take before their process ended."""
+        return self.path / "spool"
+
+    @property
     def logs(self) -> Path:
         """A log a part."""
         return self.path / "logs"

@@ -42,7 +42,8 @@ def create_app(
     Args:
         bootstrap: Kafka's address.
         topics: the installation's topics.
-        data: where the ledger, and what the sink says about itself, is found.
+        data: where the ledger, and what the sink says about itself, is found; and
+            where events are left that Kafka has not taken by the end.
         clock: tells the moment against which events are judged to be ahead of time.
         limits: how much it may take on.
     """
@@ -58,6 +59,7 @@ def create_app(
             max_pending=room.limits.pending_events,
             client_id="taximeter-api",
             flush_on_sigterm=False,
+            spool_dir=data.spool,
         )
         desk = LedgerDesk(data)
         registry = metrics_registry(data, emitter, room, answered)

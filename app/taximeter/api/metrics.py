@@ -80,10 +80,11 @@ def _add_room(families: Families, room: Room) -> None:
 
 
 def _add_emitter(families: Families, stats: EmitterStats) -> None:
-    # What else an emitter knows of itself, such as the size of a spool, goes here.
     families.add("taximeter_emitter_accepted_events_total", stats.accepted)
     families.add("taximeter_emitter_delivered_events_total", stats.delivered)
     families.add("taximeter_emitter_lost_events_total", stats.lost)
     families.add("taximeter_emitter_pending_events", stats.pending)
+    families.add("taximeter_spool_events", stats.spooled)
+    families.add("taximeter_spool_bytes", stats.spool_bytes)
     for reason, events in stats.refused.items():
         families.add("taximeter_emitter_refused_events_total", events, reason)

@@ -85,6 +85,8 @@ class Services:
                 "refused": dict(stats.refused),
                 "pending_events": stats.pending,
                 "pending_bytes": self.room.pending_bytes,
+                "spool_events": stats.spooled,
+                "spool_bytes": stats.spool_bytes,
             },
         }
 

@@ -23,6 +23,7 @@ _HELD: Final = {
     "spend_rows": "rows",
     "pending_events": "events",
     "pending_bytes": "bytes",
+    "spool_events": "on disk",
 }
 
 
@@ -33,7 +34,8 @@ def command(where: Where, output: Format) -> None:
     """Show every part: running or not, lag, last flush, what it holds, dead letters.
 
     What a part holds is what of its memory grows with what it has to do: a worker's
-    remembered ids and rows of spend, the sink's and the API's events on their way.
+    remembered ids and rows of spend, the sink's and the API's events on their way, and
+    what the API has on disk until Kafka takes it.
     """
     known = asyncio.run(status(where.data, where.topics, where.given))
     if output == "json":

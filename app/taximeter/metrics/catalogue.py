@@ -159,6 +159,8 @@ _OF_THE_API: Final = (
         (),
         "Accepted events that Kafka has not acknowledged yet.",
     ),
+    Known("taximeter_spool_events", "gauge", (), "Events that wait on disk."),
+    Known("taximeter_spool_bytes", "gauge", (), "What they count there."),
     Known(
         "taximeter_emitter_stalled_seconds",
         "gauge",

@@ -16,12 +16,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from taximeter.api.app import create_app
 from taximeter.api.room import Limits
 from taximeter.broker.ports import free_port
+from taximeter.broker.topic_io import read_topic
 from taximeter.metrics.catalogue import CATALOGUE
 from taximeter.state import DataDir, PartState
 from taximeter_schemas.clock import ManualClock
-from taximeter_schemas.records import encode_event
+from taximeter_schemas.records import encode_event, read_record
 from taximeter_schemas.topics import Topics
 from tests.builders import NOON, a_usage
+from tests.waiting import eventually_async
 
 pytestmark = pytest.mark.broker
 
@@ -125,6 +127,37 @@ async def test_metrics_need_neither_kafka_nor_ledger(
     assert samples["taximeter_emitter_stalled_seconds", ()] > 0.1
     full = (("reason", "buffer_full"),)
     assert samples["taximeter_emitter_refused_events_total", full] == 1
+
+
+async def test_what_kafka_did_not_take_waits_on_disk_for_the_next_api(
+    bootstrap: str, topics: Topics, tmp_path: Path
+) -> None:
+    """Accepted and answered with 503, events survive the API, and are to be seen."""
+    nowhere = f"127.0.0.1:{free_port()}"
+    limits = Limits(acknowledged_seconds=0.1)
+    data, event = DataDir(tmp_path), a_usage()
+    body = encode_event(event)
+    async with an_api(nowhere, topics, data, limits) as client:
+        assert (await client.post("/v1/events", content=body)).status_code == 503
+
+    async def on_disk(client: httpx.AsyncClient, events: int) -> bool:
+        samples = await told(client)
+        assert samples["taximeter_spool_events", ()] == events
+        assert (samples["taximeter_spool_bytes", ()] > len(body)) == (events > 0)
+        return True
+
+    async with an_api(nowhere, topics, data) as client:
+        await eventually_async(lambda: on_disk(client, 1))
+    async with an_api(bootstrap, topics, data) as client:
+        await eventually_async(lambda: _delivered(client, 1), 30)
+        await eventually_async(lambda: on_disk(client, 0))
+    (record,) = await read_topic(bootstrap, topics.usage)
+    assert read_record(record.value, NOON) == [event]
+
+
+async def _delivered(client: httpx.AsyncClient, events: int) -> bool:
+    samples = await told(client)
+    return samples["taximeter_emitter_delivered_events_total", ()] == events
 
 
 async def test_openmetrics_for_who_asks_for_it(

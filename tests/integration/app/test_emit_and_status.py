@@ -151,7 +151,7 @@ def test_status_shows_what_grows(
     data = DataDir(tmp_path)
     arguments = ("status", "--data", str(data.path))
     own_lag = {topics.usage.name: {"1": 0, "3": 0}}
-    emitter = {"pending_events": 5, "pending_bytes": 3000}
+    emitter = {"pending_events": 5, "pending_bytes": 3000, "spool_events": 7}
     with (
         Presence(data, "worker-2", bootstrap, ManualClock()) as worker,
         Presence(data, "api", bootstrap, ManualClock()) as api,
@@ -167,7 +167,7 @@ def test_status_shows_what_grows(
     assert "1:0 3:0" in row
     assert "1,200 ids, 30 rows" in row
     (row,) = (line for line in table if line.startswith("api"))
-    assert "5 events, 3,000 bytes" in row
+    assert "5 events, 3,000 bytes, 7 on disk" in row
     assert parts["worker-2"]["lag"] == own_lag
     assert parts["worker-2"]["memory_bytes"] > 1024 * 1024
     assert parts["api"]["facts"] == {"emitter": emitter}
