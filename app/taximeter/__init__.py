@@ -17,7 +17,11 @@ if TYPE_CHECKING:
         KafkaEmitter,
         LiteLLMCallback,
         MemoryEmitter,
+        UsageReading,
         attribute,
+        reading_from_response,
+        usage_from_response,
+        usage_from_stream,
         usage_recorded,
     )
     from taximeter_schemas.topics import Topics
@@ -32,8 +36,12 @@ __all__ = [
     "Topics",
     "Usage",
     "UsageCorrected",
+    "UsageReading",
     "UsageRecorded",
     "attribute",
+    "reading_from_response",
+    "usage_from_response",
+    "usage_from_stream",
     "usage_recorded",
 ]
 

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from taximeter_producers.emitter import Emitter, EmitterStats, MemoryEmitter
     from taximeter_producers.kafka import KafkaEmitter
     from taximeter_producers.litellm_callback import LiteLLMCallback
+    from taximeter_producers.provider_usage import (
+        UsageReading,
+        reading_from_response,
+        usage_from_response,
+        usage_from_stream,
+    )
 
 __all__ = [
     "Attribution",
@@ -28,9 +34,13 @@ __all__ = [
     "KafkaEmitter",
     "LiteLLMCallback",
     "MemoryEmitter",
+    "UsageReading",
     "attribute",
     "attributed",
     "current_attribution",
+    "reading_from_response",
+    "usage_from_response",
+    "usage_from_stream",
     "usage_recorded",
 ]
 
@@ -40,6 +50,10 @@ _HOMES = {
     "KafkaEmitter": "kafka",
     "LiteLLMCallback": "litellm_callback",
     "MemoryEmitter": "emitter",
+    "UsageReading": "provider_usage",
+    "reading_from_response": "provider_usage",
+    "usage_from_response": "provider_usage",
+    "usage_from_stream": "provider_usage",
 }
 
 

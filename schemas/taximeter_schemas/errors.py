@@ -16,6 +16,9 @@
     │   ├── BufferFull            the emitter's memory bound is reached
     │   ├── EventTooLarge         one event is larger than a record may be
     │   └── EmitterClosed         emit() after close()
+    ├── UsageError                what a provider said of usage cannot be read
+    │   ├── UnknownShape          no rules for a body of this shape
+    │   └── UsageUnreadable       it contradicts itself, or states nothing
     └── NotReady                  asked too early: a part is still starting
 
 Each carries its facts as attributes, and the next step in its words. Bad input is
@@ -24,6 +27,7 @@ not an error but a dead letter (`taximeter_schemas.dead_letters`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 __all__ = [
@@ -42,6 +46,9 @@ __all__ = [
     "QueryFailed",
     "QueryRefused",
     "TaximeterError",
+    "UnknownShape",
+    "UsageError",
+    "UsageUnreadable",
 ]
 
 
@@ -165,6 +172,53 @@ class EmitterClosed(EventRefused):
 
     def __init__(self) -> None:
         super().__init__("the emitter is closed: make a new one")
+
+
+class UsageError(TaximeterError):
+    """What a provider said of a call's usage cannot be read."""
+
+
+class UnknownShape(UsageError):
+    """There are no rules for the shape of a body, or nobody can tell which it is.
+
+    `name` is None where no shape was named; `candidates` are those that it could be.
+    """
+
+    def __init__(
+        self, name: str | None, known: Sequence[str], candidates: Sequence[str] = ()
+    ) -> None:
+        self.name = name
+        self.known = tuple(known)
+        self.candidates = tuple(candidates)
+        what = (
+            f"there is no usage shape {name!r}" if name else _unrecognised(candidates)
+        )
+        super().__init__(f"{what}: give shape= one of {', '.join(known)}")
+
+
+def _unrecognised(candidates: Sequence[str]) -> str:
+    could = f" (it could be {' or '.join(candidates)})" if candidates else ""
+    return f"the shape of this body cannot be told from its fields{could}"
+
+
+class UsageUnreadable(UsageError):
+    """A body's usage contradicts itself, or states nothing, or is no usage.
+
+    `usage_part` is what the body says of usage, as JSON has it and without any text
+    that could be a prompt; None where it says nothing. `field` is what is wrong.
+    """
+
+    def __init__(
+        self, shape: str, field: str, reason: str, usage_part: object = None
+    ) -> None:
+        self.shape = shape
+        self.field = field
+        self.reason = reason
+        self.usage_part = usage_part
+        super().__init__(
+            f"usage of shape {shape} cannot be read: {field} {reason}; "
+            "emit usage_not_understood(error, ...), which keeps it as a dead letter"
+        )
 
 
 class NotReady(TaximeterError):

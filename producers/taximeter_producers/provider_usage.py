@@ -1,0 +1,354 @@
+"""From what a provider answers to the usage that it means.
+
+    reading = reading_from_response(response, shape="openai.chat_completions")
+    event = usage_recorded(provider="openai", model=m, **reading.event_fields())
+
+The rules of each shape stand in `usage_shapes`. What cannot be understood is an error
+that carries the body's usage part, never a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, Literal
+
+from taximeter_producers.attribution import label
+from taximeter_producers.usage_shapes.bodies import (
+    Faulty,
+    Part,
+    as_json,
+    without_texts,
+)
+from taximeter_producers.usage_shapes.counted import disjoint
+from taximeter_producers.usage_shapes.otel import attributes_of
+from taximeter_producers.usage_shapes.recognise import recognised
+from taximeter_producers.usage_shapes.streams import JOINS, Joined, events_of
+from taximeter_producers.usage_shapes.table import SHAPES, Shape, shape_named
+from taximeter_schemas.errors import UnknownShape, UsageUnreadable
+from taximeter_schemas.usage import Usage
+
+__all__ = [
+    "UsageBeside",
+    "UsageReading",
+    "reading_from_response",
+    "usage_from_response",
+    "usage_from_stream",
+]
+
+_PICO_USD: Final = Decimal("1e-12")
+_MAX_USD: Final = Decimal(10**20)
+_TICKS_PER_USD: Final = 10**10  # docs.x.ai/developers/cost-tracking
+
+_MODELS: Final = ("model", "modelVersion", "model_version", "gen_ai.response.model")
+_IDS: Final = (
+    "id",
+    "responseId",
+    "response_id",
+    "generation_id",
+    "gen_ai.response.id",
+)
+_TIERS: Final = {
+    "auto": "standard",
+    "default": "standard",
+    "standard_only": "standard",
+    "on_demand": "standard",
+    "on_demand_priority": "priority",
+    "on_demand_flex": "flex",
+}
+
+
+@dataclass(frozen=True)
+class UsageBeside:
+    """What a call used beside its own usage, and is billed for apart.
+
+    Anthropic lists the compaction of a context and the answers of an advisor's model
+    in `usage.iterations`, outside of the message's counts.
+    """
+
+    kind: str
+    model: str | None
+    usage: Usage
+
+
+@dataclass(frozen=True)
+class UsageReading:
+    """What an answer says of the call that it answers.
+
+    Attributes:
+        usage: what the call used, in disjoint buckets.
+        shape: the rules by which it was read.
+        usage_source: "estimated" where the answer states no final usage.
+        provider_cost_usd: what the provider itself says that the call cost.
+        response_model: the model that answered.
+        response_id: the provider's id of the answer.
+        service_tier: the tier in which it was served, where that is stated.
+        beside: what is billed apart from it.
+    """
+
+    usage: Usage
+    shape: str
+    usage_source: Literal["reported", "estimated"] = "reported"
+    provider_cost_usd: Decimal | None = None
+    response_model: str | None = None
+    response_id: str | None = None
+    service_tier: str | None = None
+    beside: tuple[UsageBeside, ...] = ()
+
+    def event_fields(self) -> dict[str, Any]:
+        """Return what a usage event takes of this, for `usage_recorded(...)`."""
+        said = {
+            "usage": self.usage,
+            "usage_source": self.usage_source,
+            "provider_cost_usd": self.provider_cost_usd,
+            "response_model": self.response_model,
+            "response_id": self.response_id,
+            "service_tier": self.service_tier,
+        }
+        return {name: value for name, value in said.items() if value is not None}
+
+
+def usage_from_response(body: object, shape: str | None = None) -> Usage:
+    """Return what a call used, from the provider's answer to it.
+
+    >>> body = {"usage": {"input_tokens": 3, "cache_read_input_tokens": 7}}
+    >>> usage = usage_from_response(body, shape="anthropic.messages")
+    >>> usage.text_input_tokens, usage.cache_read_tokens
+    (3, 7)
+
+    Args:
+        body: the answer as a dictionary, as JSON, or as the object of a client library;
+            its usage part alone will do.
+        shape: which API answered, as `<vendor>.<api>` (docs/usage.md has the names).
+            Without it the shape must be plain from the body's own fields.
+
+    Raises:
+        UnknownShape: there is no such shape, or several are possible.
+        UsageUnreadable: it states no usage, or contradicts itself.
+    """
+    return reading_from_response(body, shape).usage
+
+
+def reading_from_response(body: object, shape: str | None = None) -> UsageReading:
+    """Return what a call used and what else its answer says that an event needs.
+
+    Takes and raises what `usage_from_response` does.
+    """
+    if shape is None:
+        shape = _recognised(body)
+    name, rules = shape_named(shape)
+    try:
+        whole = as_json(body)
+    except Faulty as fault:
+        raise UsageUnreadable(name, fault.field, fault.reason) from None
+    return _read(name, rules, whole)
+
+
+def usage_from_stream(
+    chunks: Iterable[object],
+    shape: str | None = None,
+    *,
+    model: str | None = None,
+    messages: object = None,
+) -> UsageReading:
+    """Return what a streamed call used, from all of its chunks.
+
+    Where the stream states no usage, or was cut short before it could, the tokens are
+    counted by litellm's tokenizers and the reading says "estimated".
+
+    Args:
+        chunks: the stream's events in their order: objects, JSON, or lines of
+            server-sent events.
+        shape: as for `usage_from_response`.
+        model: whose tokenizer counts, where the stream does not name its model.
+        messages: what was asked, as text or as a list of messages, to be counted as
+            well; nothing of it is kept.
+
+    Raises:
+        UnknownShape: there is no such shape, or several are possible.
+        UsageUnreadable: a chunk cannot be read, the usage contradicts itself, or
+            there is none and nothing to estimate it by.
+    """
+    named = "a stream" if shape is None else shape_named(shape)[0]
+    try:
+        events = list(events_of(chunks))
+    except Faulty as fault:
+        raise UsageUnreadable(named, fault.field, fault.reason) from None
+    name, rules = shape_named(shape or _recognised_stream(events))
+    joined = JOINS[rules.stream](events)
+    if joined.complete:
+        return _read(name, rules, joined.body)
+    return _estimated(name, rules, joined, model, messages)
+
+
+def _recognised(body: object) -> str:
+    if type(body).__module__.partition(".")[0] == "litellm":
+        return "litellm.usage"
+    try:
+        whole = as_json(body)
+    except Faulty:
+        whole = None
+    return recognised(whole if isinstance(whole, dict) else {})
+
+
+def _recognised_stream(events: list[dict[str, Any]]) -> str:
+    marks = {
+        "message_start": "anthropic.messages",
+        "response.completed": "openai.responses",
+        "response.incomplete": "openai.responses",
+        "response.created": "openai.responses",
+    }
+    for event in events:
+        known = marks.get(str(event.get("type")))
+        if known:
+            return known
+    for event in reversed(events):
+        try:
+            return recognised(event)
+        except UnknownShape:
+            continue
+    raise UnknownShape(None, sorted(SHAPES))
+
+
+def _read(name: str, rules: Shape, whole: object) -> UsageReading:
+    if not isinstance(whole, Mapping):
+        raise UsageUnreadable(name, "body", "is not an object")
+    part: object = None
+    try:
+        body = Part(_unwrapped(rules, whole), "")
+        usage = _usage_part(rules, body)
+        part = _kept(rules, body)
+        counted = disjoint(rules.read(usage, body))
+        return UsageReading(
+            usage=counted,
+            shape=name,
+            provider_cost_usd=_cost_usd(rules, usage),
+            response_model=_text(body, *_MODELS),
+            response_id=_text(body, *_IDS),
+            service_tier=_tier(usage, body),
+            beside=_beside(usage, rules),
+        )
+    except Faulty as fault:
+        raise UsageUnreadable(name, fault.field, fault.reason, part) from None
+
+
+def _unwrapped(rules: Shape, whole: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the answer itself where an event or a span is around it."""
+    if not rules.places:
+        return attributes_of(whole)
+    response = whole.get("response")
+    within = rules.stream == "responses" and "usage" not in whole
+    return response if within and isinstance(response, Mapping) else whole
+
+
+def _usage_part(rules: Shape, body: Part) -> Part:
+    """Return the usage: where the body has it, or the body if it is nothing else."""
+    if not rules.places or (
+        not body.states(*rules.places) and body.states(*rules.counts)
+    ):
+        return body
+    return body.part(*rules.places)
+
+
+def _kept(rules: Shape, body: Part) -> object:
+    """Return what an error may carry: the usage and nothing of the call's content."""
+    if rules.places and body.states(*rules.places):
+        return without_texts(body.value(*rules.places))
+    names = [n for n in body.said if n in rules.counts or _is_usage(n)]
+    return without_texts({n: body.said[n] for n in names}) if names else None
+
+
+def _is_usage(name: str) -> bool:
+    return name.startswith("gen_ai.usage.") or "token" in name.lower()
+
+
+def _estimated(
+    name: str, rules: Shape, joined: Joined, model: str | None, messages: object
+) -> UsageReading:
+    from taximeter_producers.usage_estimates import estimated_tokens  # noqa: PLC0415
+
+    known = joined.body.get("usage")
+    so_far = _read(name, rules, joined.body) if isinstance(known, dict) else None
+    of = model or _text(Part(joined.body, ""), *_MODELS)
+    try:
+        given, made = estimated_tokens(of or "", messages, "".join(joined.texts))
+    except ImportError:
+        reason = "is not stated, and estimating it needs taximeter[llm]"
+        raise UsageUnreadable(name, "usage", reason) from None
+    if so_far is not None:
+        usage = _at_least(so_far.usage, made)
+    else:
+        usage = Usage(text_input_tokens=given, text_output_tokens=made)
+    return UsageReading(
+        usage=usage,
+        shape=name,
+        usage_source="estimated",
+        response_model=_text(Part(joined.body, ""), *_MODELS) or label(model),
+        response_id=_text(Part(joined.body, ""), *_IDS),
+    )
+
+
+def _at_least(known: Usage, output_tokens: int) -> Usage:
+    """Return the usage known so far, with as much text as has been seen since."""
+    text = max(known.text_output_tokens, output_tokens)
+    return known.model_copy(update={"text_output_tokens": text})
+
+
+def _cost_usd(rules: Shape, usage: Part) -> Decimal | None:
+    """Return what the provider says; of one's own keys, both of what is charged."""
+    ticks = usage.value("cost_in_usd_ticks")
+    if isinstance(ticks, int) and not isinstance(ticks, bool):
+        return _usd(Decimal(ticks) / _TICKS_PER_USD)
+    if not rules.states_cost:
+        return None
+    cost = usage.value("cost")
+    if isinstance(cost, Mapping):
+        cost = cost.get("total_cost")
+    stated = _usd(cost)
+    if stated is not None and usage.value("is_byok") is True:
+        details = usage.value("cost_details")
+        upstream = Part(details if isinstance(details, Mapping) else None, "")
+        stated += _usd(upstream.value("upstream_inference_cost")) or 0
+    return stated
+
+
+def _usd(amount: object) -> Decimal | None:
+    if isinstance(amount, bool) or not isinstance(amount, (int, float, str, Decimal)):
+        return None
+    try:
+        usd = Decimal(str(amount)[:64])
+    except InvalidOperation:
+        return None
+    known = usd.is_finite() and 0 <= usd < _MAX_USD
+    return usd.quantize(_PICO_USD) if known else None
+
+
+def _text(whole: Part, *fields: str) -> str | None:
+    value = whole.value(*fields)
+    return label(value) if isinstance(value, str) else None
+
+
+def _tier(usage: Part, body: Part) -> str | None:
+    if usage.value("speed") == "fast":  # Anthropic's, beside its capacity tiers
+        return "fast"
+    tiers = ("service_tier", "serviceTier", "trafficType", "traffic_type")
+    stated = body.value(*tiers) or usage.value(*tiers)
+    if isinstance(stated, Mapping):  # Bedrock's
+        stated = stated.get("type")
+    tier = label(stated.lower()) if isinstance(stated, str) else None
+    return None if tier is None else _TIERS.get(tier, tier)
+
+
+def _beside(usage: Part, rules: Shape) -> tuple[UsageBeside, ...]:
+    if rules is not SHAPES["anthropic.messages"]:
+        return ()
+    return tuple(
+        UsageBeside(
+            kind=_text(one, "type") or "unknown",
+            model=_text(one, "model"),
+            usage=disjoint(rules.read(one, one)),
+        )
+        for one in usage.parts("iterations")
+        if one.value("type") != "message"
+    )
