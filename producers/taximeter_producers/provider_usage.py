@@ -268,6 +268,8 @@ def _estimated(
 ) -> UsageReading:
     from taximeter_producers.usage_estimates import estimated_tokens  # noqa: PLC0415
 
+    if not (joined.texts or joined.body or messages):
+        raise UsageUnreadable(name, "usage", "is not stated, and nothing was answered")
     known = joined.body.get("usage")
     so_far = _read(name, rules, joined.body) if isinstance(known, dict) else None
     of = model or _text(Part(joined.body, ""), *_MODELS)
