@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         reading_from_response,
         usage_from_response,
         usage_from_stream,
+        usage_not_understood,
         usage_recorded,
     )
     from taximeter_schemas.topics import Topics
@@ -42,6 +43,7 @@ __all__ = [
     "reading_from_response",
     "usage_from_response",
     "usage_from_stream",
+    "usage_not_understood",
     "usage_recorded",
 ]
 

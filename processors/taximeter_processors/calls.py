@@ -165,7 +165,7 @@ def _read_quickly(
 def _read_with_care(value: bytes, recorded_at: datetime, *, ours: bool) -> Readings:
     found = read_record(value, recorded_at)
     whole = not any(isinstance(one, Fault) for one in found)
-    # Beside a fault the bytes may be cut in the wrong places; our emitter sends none.
+    # Beside a fault the bytes may be cut in the wrong places.
     parts = encoded_parts(value, len(found)) if ours and whole else None
     encoded = parts or [b"" if isinstance(o, Fault) else encode_event(o) for o in found]
     calls = [Call.of(one) if isinstance(one, UsageRecorded) else one for one in found]

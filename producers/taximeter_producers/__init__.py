@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         reading_from_response,
         usage_from_response,
         usage_from_stream,
+        usage_not_understood,
     )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "reading_from_response",
     "usage_from_response",
     "usage_from_stream",
+    "usage_not_understood",
     "usage_recorded",
 ]
 
@@ -54,6 +56,7 @@ _HOMES = {
     "reading_from_response": "provider_usage",
     "usage_from_response": "provider_usage",
     "usage_from_stream": "provider_usage",
+    "usage_not_understood": "provider_usage",
 }
 
 

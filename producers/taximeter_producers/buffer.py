@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from taximeter_producers.emitter import RefusalReason
 from taximeter_producers.packing import Delivery
-from taximeter_schemas.usage import UsageEvent
+from taximeter_schemas.usage import EmittedEvent
 
 __all__ = ["Buffer"]
 
@@ -41,11 +41,11 @@ class Buffer:
         self._closed = False
         self._awake = False
         self._wake = wake
-        self._items: deque[UsageEvent | Delivery] = deque()
+        self._items: deque[EmittedEvent | Delivery] = deque()
         # Reentrant: a SIGTERM handler flushes on the thread that may be in here.
         self._lock = threading.RLock()
 
-    def put(self, event: UsageEvent) -> RefusalReason | None:
+    def put(self, event: EmittedEvent) -> RefusalReason | None:
         """Accept one event, or return why not."""
         with self._lock:
             if self._closed:
@@ -117,14 +117,14 @@ class Buffer:
         with self._lock:
             self._awake = False
 
-    def take(self, most: int) -> list[UsageEvent | Delivery]:
+    def take(self, most: int) -> list[EmittedEvent | Delivery]:
         """Take up to this many items out, oldest first; for the sending thread."""
         with self._lock:
             count = min(most, len(self._items))
             self.taken += count
             return [self._items.popleft() for _ in range(count)]
 
-    def put_back(self, items: Sequence[UsageEvent | Delivery]) -> None:
+    def put_back(self, items: Sequence[EmittedEvent | Delivery]) -> None:
         """Put items that were taken out back to the front, in their order."""
         with self._lock:
             self.taken -= len(items)

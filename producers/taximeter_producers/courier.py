@@ -50,7 +50,7 @@ from taximeter_producers.packing import (
 )
 from taximeter_schemas.errors import EventTooLarge
 from taximeter_schemas.records import MAX_EVENT_BYTES, PACKED_HEADER
-from taximeter_schemas.usage import UsageEvent
+from taximeter_schemas.usage import EmittedEvent
 
 __all__ = ["Compression", "Courier", "Plan"]
 
@@ -300,14 +300,14 @@ class Courier:
                     for delivery in cast("Iterator[Delivery]", some):
                         self._pack_delivery(packer, delivery)
                 else:
-                    self._pack(packer, cast("Iterator[UsageEvent]", some), None)
+                    self._pack(packer, cast("Iterator[EmittedEvent]", some), None)
             await self._send_all(producer, packer.full())
             self._raise_failure()
         await self._send_all(producer, packer.all())
 
     async def _behind_the_disk(
         self, producer: AIOKafkaProducer, packer: Packer, most: int
-    ) -> list[UsageEvent | Delivery]:
+    ) -> list[EmittedEvent | Delivery]:
         """Send what is on disk; then take what was in the buffer before that.
 
         Not what came meanwhile: who flushes waits for what he had put on disk, and
@@ -344,14 +344,14 @@ class Courier:
     def _pack(
         self,
         packer: Packer,
-        events: Iterable[UsageEvent | EncodedEvent],
+        events: Iterable[EmittedEvent | EncodedEvent],
         delivery: Delivery | None,
     ) -> None:
         encoded = (self._encoded(event, delivery) for event in events)
         packer.add([one for one in encoded if one is not None], delivery)
 
     def _encoded(
-        self, event: UsageEvent | EncodedEvent, delivery: Delivery | None
+        self, event: EmittedEvent | EncodedEvent, delivery: Delivery | None
     ) -> EncodedEvent | None:
         try:
             encoded = EncodedEvent.of(event)
@@ -454,7 +454,7 @@ class Courier:
             )
 
 
-def _is_delivery(item: UsageEvent | Delivery) -> bool:
+def _is_delivery(item: EmittedEvent | Delivery) -> bool:
     return isinstance(item, Delivery)
 
 

@@ -17,7 +17,12 @@ from types import MappingProxyType
 from typing import Final, Literal, Protocol
 
 from taximeter_schemas.records import MAX_EVENT_BYTES, encode_event
-from taximeter_schemas.usage import UsageCorrected, UsageEvent, UsageRecorded
+from taximeter_schemas.usage import (
+    EmittedEvent,
+    UsageCorrected,
+    UsageNotUnderstood,
+    UsageRecorded,
+)
 
 __all__ = [
     "Emitter",
@@ -79,7 +84,7 @@ class Emitter(Protocol):
     somebody's request. No method raises for what happens to an event.
     """
 
-    def emit(self, event: UsageEvent) -> bool:
+    def emit(self, event: EmittedEvent) -> bool:
         """Take an event without waiting; False means refused, counted and logged."""
         ...
 
@@ -139,11 +144,12 @@ def unfit(event: object) -> RefusalReason | None:
     """Return why no emitter may accept this object, or None if one may.
 
     Cheap for ordinary events: their size is bounded by their fields, so only one
-    with many tags is encoded to be measured.
+    with many tags, or with a usage that nobody understood, is encoded to be measured.
     """
-    if not isinstance(event, UsageRecorded | UsageCorrected):
+    if not isinstance(event, UsageRecorded | UsageCorrected | UsageNotUnderstood):
         return "invalid"
-    if len(event.tags) <= _TAGS_THAT_ALWAYS_FIT:
+    bounded = not isinstance(event, UsageNotUnderstood)
+    if bounded and len(event.tags) <= _TAGS_THAT_ALWAYS_FIT:
         return None
     return "too_large" if len(encode_event(event)) > MAX_EVENT_BYTES else None
 
@@ -159,12 +165,12 @@ class MemoryEmitter:
     """
 
     def __init__(self, max_events: int | None = None) -> None:
-        self.sent: list[UsageEvent] = []
+        self.sent: list[EmittedEvent] = []
         self.closed = False
         self._max_events = max_events
         self._refusals = Refusals()
 
-    def emit(self, event: UsageEvent) -> bool:
+    def emit(self, event: EmittedEvent) -> bool:
         """Keep the event, or refuse it for the reasons a real emitter has."""
         reason = self._refusal(event)
         if reason is not None:

@@ -40,7 +40,7 @@ from taximeter_schemas.errors import (
 )
 from taximeter_schemas.records import MAX_EVENT_BYTES
 from taximeter_schemas.topics import Topics
-from taximeter_schemas.usage import UsageEvent
+from taximeter_schemas.usage import EmittedEvent
 
 __all__ = ["Compression", "Durability", "KafkaEmitter"]
 
@@ -134,7 +134,7 @@ class KafkaEmitter:
         self._courier: Courier | None = None
         self._buffer = Buffer(self._max_pending, self._wake)
         self._refusals = Refusals()
-        self._put: Callable[[UsageEvent], RefusalReason | None] = self._buffer.put
+        self._put: Callable[[EmittedEvent], RefusalReason | None] = self._buffer.put
         self._spool: Spool | None = None
         self._overflow: Overflow | None = None
         if self._spool_plan is not None:
@@ -160,7 +160,7 @@ class KafkaEmitter:
             self._spool.abandon()
         self._begin()
 
-    def emit(self, event: UsageEvent) -> bool:
+    def emit(self, event: EmittedEvent) -> bool:
         """Take an event; False means that it was refused, counted and logged.
 
         It takes microseconds, never waits for Kafka and never raises. What it took
@@ -176,7 +176,7 @@ class KafkaEmitter:
         self._refusals.add(reason)
         return False
 
-    async def deliver(self, events: Iterable[UsageEvent | EncodedEvent]) -> None:
+    async def deliver(self, events: Iterable[EmittedEvent | EncodedEvent]) -> None:
         """Return when Kafka has acknowledged all of these events.
 
         They are accepted together or refused together. Cancelling it does not take
@@ -318,7 +318,7 @@ class KafkaEmitter:
             refused = EmitterClosed()
         raise refused
 
-    def _store(self, event: UsageEvent) -> RefusalReason | None:
+    def _store(self, event: EmittedEvent) -> RefusalReason | None:
         """Accept one event by having it on disk, or return why not."""
         if self._closed or self._spool is None:
             return "closed"
@@ -384,7 +384,7 @@ class KafkaEmitter:
         return self._buffer.lost == 0
 
 
-def _is_too_large(event: UsageEvent | EncodedEvent) -> bool:
+def _is_too_large(event: EmittedEvent | EncodedEvent) -> bool:
     if isinstance(event, EncodedEvent):
         return len(event.value) > MAX_EVENT_BYTES
     return unfit(event) == "too_large"

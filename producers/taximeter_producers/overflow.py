@@ -21,7 +21,7 @@ from taximeter_producers.emitter import Rarely
 from taximeter_producers.packing import Delivery, EncodedEvent, Record
 from taximeter_producers.spool.backlog import Batch
 from taximeter_producers.spool.spool import Spool
-from taximeter_schemas.usage import UsageEvent
+from taximeter_schemas.usage import EmittedEvent
 
 __all__ = ["Overflow", "Stall", "from_disk"]
 
@@ -112,7 +112,7 @@ class Overflow:
 
         What somebody waits for in person, a delivery, stays in memory.
         """
-        kept: list[UsageEvent | Delivery] = []
+        kept: list[EmittedEvent | Delivery] = []
         try:
             while items := self._buffer.take(_STRETCH):
                 kept += self._store_events(items)
@@ -133,7 +133,7 @@ class Overflow:
             encoded += [as_json for each in events if (as_json := self.encoded(each))]
         return len(encoded) - self.store(encoded)
 
-    def encoded(self, event: UsageEvent | EncodedEvent) -> bytes | None:
+    def encoded(self, event: EmittedEvent | EncodedEvent) -> bytes | None:
         """Return an event as it is stored; None for one that is lost by that."""
         try:
             return EncodedEvent.of(event).value
@@ -158,8 +158,8 @@ class Overflow:
         return stored
 
     def _store_events(
-        self, items: Sequence[UsageEvent | Delivery]
-    ) -> list[UsageEvent | Delivery]:
+        self, items: Sequence[EmittedEvent | Delivery]
+    ) -> list[EmittedEvent | Delivery]:
         """Store what is no delivery; return what stays in memory, in its order."""
         encoded = {
             place: as_json

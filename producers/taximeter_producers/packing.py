@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from taximeter_schemas.partitioning import partitions_of
 from taximeter_schemas.records import encode_event, packed, usage_key
-from taximeter_schemas.usage import UsageEvent
+from taximeter_schemas.usage import EmittedEvent
 
 __all__ = ["Delivery", "EncodedEvent", "Packer", "Record"]
 
@@ -28,7 +28,7 @@ class EncodedEvent(NamedTuple):
     value: bytes
 
     @classmethod
-    def of(cls, event: UsageEvent | EncodedEvent) -> EncodedEvent:
+    def of(cls, event: EmittedEvent | EncodedEvent) -> EncodedEvent:
         """Return an event as it travels."""
         if isinstance(event, EncodedEvent):
             return event
@@ -45,7 +45,7 @@ class Delivery:
 
     __slots__ = ("_complete", "_error", "_records", "events", "future")
 
-    def __init__(self, events: Sequence[UsageEvent | EncodedEvent] = ()) -> None:
+    def __init__(self, events: Sequence[EmittedEvent | EncodedEvent] = ()) -> None:
         self.events = events
         self.future: Future[None] = Future()
         self._records = 0

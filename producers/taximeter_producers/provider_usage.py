@@ -9,12 +9,13 @@ that carries the body's usage part, never a guess.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal
 
-from taximeter_producers.attribution import label
+from taximeter_producers.attribution import attributed, label
 from taximeter_producers.usage_shapes.bodies import (
     Faulty,
     Part,
@@ -26,8 +27,10 @@ from taximeter_producers.usage_shapes.otel import attributes_of
 from taximeter_producers.usage_shapes.recognise import recognised
 from taximeter_producers.usage_shapes.streams import JOINS, Joined, events_of
 from taximeter_producers.usage_shapes.table import SHAPES, Shape, shape_named
+from taximeter_schemas.clock import Clock, SystemClock
 from taximeter_schemas.errors import UnknownShape, UsageUnreadable
-from taximeter_schemas.usage import Usage
+from taximeter_schemas.ids import time_ordered_id
+from taximeter_schemas.usage import Usage, UsageNotUnderstood
 
 __all__ = [
     "UsageBeside",
@@ -35,9 +38,12 @@ __all__ = [
     "reading_from_response",
     "usage_from_response",
     "usage_from_stream",
+    "usage_not_understood",
 ]
 
 _PICO_USD: Final = Decimal("1e-12")
+_MAX_PART: Final = 16 * 1024
+_MAX_DETAIL: Final = 1024
 _MAX_USD: Final = Decimal(10**20)
 _TICKS_PER_USD: Final = 10**10  # docs.x.ai/developers/cost-tracking
 
@@ -180,6 +186,34 @@ def usage_from_stream(
     if joined.complete:
         return _read(name, rules, joined.body)
     return _estimated(name, rules, joined, model, messages)
+
+
+def usage_not_understood(
+    error: UsageUnreadable, *, clock: Clock | None = None, **event_fields: object
+) -> UsageNotUnderstood:
+    """Return the event that hands an unreadable usage on, to become a dead letter.
+
+    It says whose call it was and what the provider said, so that the call can be
+    counted once somebody knows what it used (docs/dead-letters.md).
+
+    Args:
+        error: what `usage_from_response` or `usage_from_stream` raised.
+        clock: for the moment of the call, where `occurred_at` is not given.
+        event_fields: `provider`, `model`, and whatever else the event would have said.
+
+    Raises:
+        pydantic.ValidationError: a field is missing, unknown or out of bounds.
+    """
+    now = (clock or SystemClock()).now()
+    said = {
+        "event_id": time_ordered_id(now),
+        "occurred_at": now,
+        "event_type": "UsageNotUnderstood",
+        "shape": error.shape,
+        "detail": f"{error.field} {error.reason}"[:_MAX_DETAIL],
+        "usage_part": json.dumps(error.usage_part, default=str)[:_MAX_PART],
+    }
+    return UsageNotUnderstood.model_validate(said | attributed(**event_fields))
 
 
 def _recognised(body: object) -> str:

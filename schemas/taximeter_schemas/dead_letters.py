@@ -29,6 +29,7 @@ DeadLetterReason = Literal[
     "invalid_event",
     "unknown_schema_version",
     "from_the_future",
+    "usage_not_understood",
 ]
 
 DeadLetterId = Annotated[str, Field(min_length=1, max_length=512)]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
@@ -22,7 +22,13 @@ from pydantic_core import ErrorDetails, from_json
 
 from taximeter_schemas.dead_letters import DeadLetter, DeadLetterReason
 from taximeter_schemas.partitioning import partition_of
-from taximeter_schemas.usage import UsageCorrected, UsageEvent, UsageRecorded
+from taximeter_schemas.usage import (
+    EmittedEvent,
+    UsageCorrected,
+    UsageEvent,
+    UsageNotUnderstood,
+    UsageRecorded,
+)
 
 __all__ = [
     "MAX_AHEAD",
@@ -64,7 +70,10 @@ _MAX_SHOWN: Final = 80
 
 _many: Final = TypeAdapter(list[UsageRecorded])
 _one: Final = TypeAdapter(UsageRecorded)
-_correction: Final = TypeAdapter(UsageCorrected)
+_adapters: Final[Mapping[str, TypeAdapter[Any]]] = {
+    "UsageCorrected": TypeAdapter(UsageCorrected),
+    "UsageNotUnderstood": TypeAdapter(UsageNotUnderstood),
+}
 
 
 class Fault(NamedTuple):
@@ -93,7 +102,7 @@ def usage_partition(event_id: UUID, partitions: int) -> int:
     return partition_of(usage_key(event_id), partitions)
 
 
-def encode_event(event: UsageEvent) -> bytes:
+def encode_event(event: EmittedEvent) -> bytes:
     """Return an event as the JSON that stands in a record."""
     return event.__pydantic_serializer__.to_json(event, exclude_unset=True)
 
@@ -225,12 +234,14 @@ def _read_item(item: object, payload: bytes) -> UsageEvent | Fault:
         known = "this Taximeter reads schema_version 1"
         detail = f"schema_version is {_short(repr(version))}; {known}"
         return Fault("unknown_schema_version", detail, payload)
-    correction = fields.get("event_type") == "UsageCorrected"
-    adapter: TypeAdapter[Any] = _correction if correction else _one
+    adapter = _adapters.get(str(fields.get("event_type")), _one)
     try:
-        event: UsageEvent = adapter.validate_json(payload)
+        event: EmittedEvent = adapter.validate_json(payload)
     except ValidationError as error:
         return Fault("invalid_event", explained(error), payload)
+    if isinstance(event, UsageNotUnderstood):
+        detail = f"usage of shape {event.shape}: {event.detail}"
+        return Fault("usage_not_understood", detail, payload)
     return event
 
 

@@ -24,9 +24,11 @@ __all__ = [
     "OTHER_UNITS",
     "OUTPUT_TOKENS",
     "UNATTRIBUTED",
+    "EmittedEvent",
     "Usage",
     "UsageCorrected",
     "UsageEvent",
+    "UsageNotUnderstood",
     "UsageRecorded",
     "usage_event_adapter",
 ]
@@ -133,7 +135,25 @@ class UsageCorrected(_Call):
     reason: Name
 
 
+class UsageNotUnderstood(_Call):
+    """A call was made, and what its provider said of its usage could not be read.
+
+    It is charged nothing. A worker keeps it as a dead letter; whoever finds out what
+    it meant sends a `UsageRecorded` in its place, under the same `event_id`.
+    `usage_part` is what the answer said of usage, as JSON text, and nothing of what
+    was asked or answered; `detail` says what is wrong with it.
+    """
+
+    event_type: Literal["UsageNotUnderstood"]
+    shape: Name
+    detail: Annotated[str, Field(max_length=1024)]
+    usage_part: Annotated[str, Field(max_length=16 * 1024)]
+
+
 UsageEvent = UsageRecorded | UsageCorrected
+
+EmittedEvent = UsageRecorded | UsageCorrected | UsageNotUnderstood
+"""What an emitter takes; the last is kept for people to look at, not counted."""
 
 usage_event_adapter: Final[TypeAdapter[UsageEvent]] = TypeAdapter(
     Annotated[UsageRecorded | UsageCorrected, Field(union_mode="left_to_right")]

@@ -23,7 +23,7 @@ from taximeter_schemas.dead_letters import (
     DeadLetterEvent,
     dead_letter_event_adapter,
 )
-from taximeter_schemas.records import packed, read_record
+from taximeter_schemas.records import Fault, packed, read_record
 from taximeter_schemas.usage import UsageEvent, usage_event_adapter
 from tests.builders import NOON
 
@@ -33,7 +33,7 @@ KINDS = ("", ".minimal")
 BY_NAME = {event.name: event for event in EVENTS}
 
 # The digest of every golden file, by which an edit is noticed.
-FROZEN_V1 = "80ddfd4f3fc8b450a783a8e9801c6a59110bf139fc368143c95523a74721a81e"
+FROZEN_V1 = "1ea983a719da7c8f775c02a39e552e5e054383d5b03feeddd82dfefa52a61ff5"
 
 
 def _event_of(path: Path) -> DocumentedEvent:
@@ -119,7 +119,15 @@ def _adapter_of(path: Path) -> TypeAdapter[Any]:
     return adapters[_event_of(path).name]
 
 
-_SHARED = ("Usage", "Charge", "BudgetDefined", "BudgetRemoved", "DeadLetter")
+_SHARED = (
+    "UsageRec",
+    "UsageCorr",
+    "UsagePriced",
+    "Charge",
+    "BudgetDefined",
+    "BudgetRemoved",
+    "DeadLetter",
+)
 
 
 @pytest.mark.parametrize(
@@ -136,6 +144,24 @@ def test_topic_with_two_events_tells_them_apart(path: Path) -> None:
 
     event = read[0] if isinstance(read, list) else read
     assert type(event) is _event_of(path).model
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in FILES if path.name.startswith("UsageNot")],
+    ids=_named,
+)
+def test_golden_usage_that_was_not_understood_is_kept(path: Path) -> None:
+    """The agent's own reader makes a dead letter of it, whose bytes are the event."""
+    text = path.read_bytes()
+    recorded = (V1 / "UsageRecorded.json").read_bytes()
+
+    first, fault, last = read_record(packed([recorded, text, recorded]), NOON)
+
+    assert isinstance(fault, Fault)
+    assert fault.reason == "usage_not_understood"
+    assert json.loads(fault.payload) == json.loads(text)
+    assert first == last
 
 
 @pytest.mark.parametrize(
