@@ -2,10 +2,11 @@
 
     litellm.callbacks = [LiteLLMCallback(emitter, source="checkout")]
 
-The only module of the SDK that imports litellm. litellm tells about a call in several
-hooks, sometimes in another thread, where the caller's context is gone; so whom a call
-is for is noted when it begins, and every event's id is derived from facts of the call,
-so that two hooks that tell of the same call make the same event.
+Beside `usage_estimates` the only module of the SDK that imports litellm, which tells
+about a call in several hooks, sometimes in another thread, where the caller's context
+is gone; so whom a call is for is noted when it begins, and every event's id is derived
+from facts of the call, so that two hooks that tell of the same call make the same
+event.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from taximeter_producers.attribution import (
 )
 from taximeter_producers.emitter import Emitter, Rarely
 from taximeter_producers.litellm_usage import part, usage_of
+from taximeter_producers.provider_usage import usage_not_understood
 from taximeter_schemas.clock import Clock, SystemClock
+from taximeter_schemas.errors import UsageUnreadable
 from taximeter_schemas.ids import derived_id, response_event_id
-from taximeter_schemas.usage import UsageRecorded
+from taximeter_schemas.usage import UsageNotUnderstood, UsageRecorded
 
 __all__ = ["LiteLLMCallback"]
 
@@ -62,8 +65,9 @@ class LiteLLMCallback(CustomLogger):
     """A litellm callback that emits a `UsageRecorded` for each call that was made.
 
     Covers sync, async and streamed calls, successful or failed. Answers from
-    litellm's own cache cost nothing and make no event. Whatever goes wrong in here
-    is logged and never reaches the call.
+    litellm's own cache cost nothing and make no event. A usage that contradicts itself
+    makes a `UsageNotUnderstood`, which becomes a dead letter. Whatever else goes wrong
+    in here is logged and never reaches the call.
 
     Whom a call is for is taken from the `attribute(...)` blocks around it, and for
     what those leave open from litellm's own `user=` and `metadata=` (`user_id`,
@@ -138,7 +142,7 @@ class LiteLLMCallback(CustomLogger):
         end: object,
         *,
         failed: bool,
-    ) -> UsageRecorded | None:
+    ) -> UsageRecorded | UsageNotUnderstood | None:
         operation = _operation(part(call, "call_type"))
         if operation is None or part(call, "cache_hit") is True:
             return None
@@ -155,18 +159,24 @@ class LiteLLMCallback(CustomLogger):
             "provider": provider,
             "model": label(part(call, "model")) or "unknown",
             "operation": operation,
-            "usage": usage_of(operation, call, response),
-            "usage_source": _usage_source(call, response, failed=failed),
             "service_tier": _service_tier(call, response),
             "response_model": label(part(response, "model")),
             "response_id": label(part(response, "id")),
+        }
+        said = {name: value for name, value in fields.items() if value is not None}
+        whom = _attribution_in_call(call) | attributed(by)
+        try:
+            usage = usage_of(operation, call, response)
+        except UsageUnreadable as error:
+            return usage_not_understood(error, clock=self._clock, **whom | said)
+        outcome = {
+            "usage": usage,
+            "usage_source": _usage_source(call, response, failed=failed),
             "duration_ms": _duration_ms(start, end),
             "provider_cost_usd": _stated_cost_usd(provider, call, response),
             **_outcome(call, failed=failed),
         }
-        said = {name: value for name, value in fields.items() if value is not None}
-        whom = _attribution_in_call(call) | attributed(by)
-        return UsageRecorded.model_validate(whom | said)
+        return UsageRecorded.model_validate(whom | said | outcome)
 
 
 def _operation(call_type: object) -> str | None:

@@ -22,7 +22,7 @@ from taximeter_producers.attribution import attribute
 from taximeter_producers.emitter import MemoryEmitter
 from taximeter_producers.litellm_callback import LiteLLMCallback
 from taximeter_schemas.ids import response_event_id
-from taximeter_schemas.usage import UsageEvent, UsageRecorded
+from taximeter_schemas.usage import EmittedEvent, UsageNotUnderstood, UsageRecorded
 
 CALL: dict[str, Any] = {
     "model": "openai/gpt-4o-mini",
@@ -46,7 +46,7 @@ def emitter() -> Iterator[MemoryEmitter]:
     reset()
 
 
-def only(events: list[UsageEvent]) -> UsageRecorded:
+def only(events: list[EmittedEvent]) -> UsageRecorded:
     """Return the one event that these tell of, however often they do."""
     ids = {event.event_id for event in events}
     assert len(ids) == 1, events
@@ -164,6 +164,18 @@ def test_a_malformed_response_never_raises(response: object) -> None:
     callback.log_success_event(call, response, STARTED_AT, "later")
     callback.log_success_event(None, response, None, None)
     assert len(emitter.sent) == 1
+
+
+def test_a_usage_that_contradicts_itself_is_handed_on() -> None:
+    """It is not guessed at: the event names the call and holds what was said."""
+    emitter = MemoryEmitter()
+    call = {"call_type": "completion", "model": "m", "user": "ada"}
+    response = {"id": "r-1", "usage": {"prompt_tokens": -5}}
+    LiteLLMCallback(emitter).log_success_event(call, response, STARTED_AT, None)
+    (event,) = emitter.sent
+    assert isinstance(event, UsageNotUnderstood)
+    assert (event.user_id, event.response_id) == ("ada", "r-1")
+    assert event.usage_part == '{"prompt_tokens": -5}'
 
 
 def test_an_answer_from_litellms_cache_is_free() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from taximeter_producers.litellm_usage import buckets, usage_of
+from taximeter_schemas.errors import UsageUnreadable
 
 
 def test_prompt_tokens_include_caches_and_modalities() -> None:
@@ -94,10 +97,18 @@ def test_the_messages_api_excludes_cached_tokens() -> None:
     }
 
 
-def test_counts_that_contradict_each_other_never_go_below_zero() -> None:
-    """More cached than sent leaves no text, not a negative count."""
-    found = buckets({"prompt_tokens": 3, "prompt_tokens_details": {"cached_tokens": 9}})
-    assert found == {"cache_read_tokens": 9}
+def test_counts_that_contradict_each_other_are_refused() -> None:
+    """More cached than sent is no usage that anybody could be charged for."""
+    with pytest.raises(UsageUnreadable, match="prompt_tokens"):
+        buckets({"prompt_tokens": 3, "prompt_tokens_details": {"cached_tokens": 9}})
+
+
+def test_images_and_transcriptions_are_read_as_openais() -> None:
+    """What is made is image tokens, what is heard audio tokens or seconds."""
+    drawn = {"usage": {"input_tokens": 4, "output_tokens": 90}}
+    assert usage_of("image_generation", {}, drawn).image_output_tokens == 90
+    spoken = {"usage": {"type": "duration", "seconds": 7}}
+    assert usage_of("transcription", {}, spoken).audio_seconds == 7
 
 
 def test_what_is_not_billed_by_tokens_has_its_own_unit() -> None:
