@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from taximeter_producers.kafka import KafkaEmitter
     from taximeter_producers.litellm_callback import LiteLLMCallback
     from taximeter_producers.provider_usage import (
-        UsageReading,
         reading_from_response,
         usage_from_response,
         usage_from_stream,
         usage_not_understood,
     )
+    from taximeter_producers.usage_readings import UsageReading
 
 __all__ = [
     "Attribution",
@@ -52,7 +52,7 @@ _HOMES = {
     "KafkaEmitter": "kafka",
     "LiteLLMCallback": "litellm_callback",
     "MemoryEmitter": "emitter",
-    "UsageReading": "provider_usage",
+    "UsageReading": "usage_readings",
     "reading_from_response": "provider_usage",
     "usage_from_response": "provider_usage",
     "usage_from_stream": "provider_usage",

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from taximeter_producers.attribution import attributed, label
+from taximeter_producers.usage_readings import UsageBeside, UsageReading
 from taximeter_producers.usage_shapes.bodies import (
     Faulty,
     Part,
@@ -23,6 +22,13 @@ from taximeter_producers.usage_shapes.bodies import (
     without_texts,
 )
 from taximeter_producers.usage_shapes.counted import disjoint
+from taximeter_producers.usage_shapes.facts import (
+    IDS,
+    MODELS,
+    cost_usd,
+    text,
+    tier_of,
+)
 from taximeter_producers.usage_shapes.otel import attributes_of
 from taximeter_producers.usage_shapes.recognise import recognised
 from taximeter_producers.usage_shapes.streams import JOINS, Joined, events_of
@@ -33,86 +39,14 @@ from taximeter_schemas.ids import time_ordered_id
 from taximeter_schemas.usage import Usage, UsageNotUnderstood
 
 __all__ = [
-    "UsageBeside",
-    "UsageReading",
     "reading_from_response",
     "usage_from_response",
     "usage_from_stream",
     "usage_not_understood",
 ]
 
-_PICO_USD: Final = Decimal("1e-12")
 _MAX_PART: Final = 16 * 1024
 _MAX_DETAIL: Final = 1024
-_MAX_USD: Final = Decimal(10**20)
-_TICKS_PER_USD: Final = 10**10  # docs.x.ai/developers/cost-tracking
-
-_MODELS: Final = ("model", "modelVersion", "model_version", "gen_ai.response.model")
-_IDS: Final = (
-    "id",
-    "responseId",
-    "response_id",
-    "generation_id",
-    "gen_ai.response.id",
-)
-_TIERS: Final = {
-    "auto": "standard",
-    "default": "standard",
-    "standard_only": "standard",
-    "on_demand": "standard",
-    "on_demand_priority": "priority",
-    "on_demand_flex": "flex",
-}
-
-
-@dataclass(frozen=True)
-class UsageBeside:
-    """What a call used beside its own usage, and is billed for apart.
-
-    Anthropic lists the compaction of a context and the answers of an advisor's model
-    in `usage.iterations`, outside of the message's counts.
-    """
-
-    kind: str
-    model: str | None
-    usage: Usage
-
-
-@dataclass(frozen=True)
-class UsageReading:
-    """What an answer says of the call that it answers.
-
-    Attributes:
-        usage: what the call used, in disjoint buckets.
-        shape: the rules by which it was read.
-        usage_source: "estimated" where the answer states no final usage.
-        provider_cost_usd: what the provider itself says that the call cost.
-        response_model: the model that answered.
-        response_id: the provider's id of the answer.
-        service_tier: the tier in which it was served, where that is stated.
-        beside: what is billed apart from it.
-    """
-
-    usage: Usage
-    shape: str
-    usage_source: Literal["reported", "estimated"] = "reported"
-    provider_cost_usd: Decimal | None = None
-    response_model: str | None = None
-    response_id: str | None = None
-    service_tier: str | None = None
-    beside: tuple[UsageBeside, ...] = ()
-
-    def event_fields(self) -> dict[str, Any]:
-        """Return what a usage event takes of this, for `usage_recorded(...)`."""
-        said = {
-            "usage": self.usage,
-            "usage_source": self.usage_source,
-            "provider_cost_usd": self.provider_cost_usd,
-            "response_model": self.response_model,
-            "response_id": self.response_id,
-            "service_tier": self.service_tier,
-        }
-        return {name: value for name, value in said.items() if value is not None}
 
 
 def usage_from_response(body: object, shape: str | None = None) -> Usage:
@@ -257,10 +191,10 @@ def _read(name: str, rules: Shape, whole: object) -> UsageReading:
         return UsageReading(
             usage=counted,
             shape=name,
-            provider_cost_usd=_cost_usd(rules, usage),
-            response_model=_text(body, *_MODELS),
-            response_id=_text(body, *_IDS),
-            service_tier=_tier(usage, body),
+            provider_cost_usd=cost_usd(rules, usage),
+            response_model=text(body, *MODELS),
+            response_id=text(body, *IDS),
+            service_tier=tier_of(usage, body),
             beside=_beside(usage, rules),
         )
     except Faulty as fault:
@@ -306,7 +240,7 @@ def _estimated(
         raise UsageUnreadable(name, "usage", "is not stated, and nothing was answered")
     known = joined.body.get("usage")
     so_far = _read(name, rules, joined.body) if isinstance(known, dict) else None
-    of = model or _text(Part(joined.body, ""), *_MODELS)
+    of = model or text(Part(joined.body, ""), *MODELS)
     try:
         given, made = estimated_tokens(of or "", messages, "".join(joined.texts))
     except ImportError:
@@ -320,60 +254,15 @@ def _estimated(
         usage=usage,
         shape=name,
         usage_source="estimated",
-        response_model=_text(Part(joined.body, ""), *_MODELS) or label(model),
-        response_id=_text(Part(joined.body, ""), *_IDS),
+        response_model=text(Part(joined.body, ""), *MODELS) or label(model),
+        response_id=text(Part(joined.body, ""), *IDS),
     )
 
 
 def _at_least(known: Usage, output_tokens: int) -> Usage:
     """Return the usage known so far, with as much text as has been seen since."""
-    text = max(known.text_output_tokens, output_tokens)
-    return known.model_copy(update={"text_output_tokens": text})
-
-
-def _cost_usd(rules: Shape, usage: Part) -> Decimal | None:
-    """Return what the provider says; of one's own keys, both of what is charged."""
-    ticks = usage.value("cost_in_usd_ticks")
-    if isinstance(ticks, int) and not isinstance(ticks, bool):
-        return _usd(Decimal(ticks) / _TICKS_PER_USD)
-    if not rules.states_cost:
-        return None
-    cost = usage.value("cost")
-    if isinstance(cost, Mapping):
-        cost = cost.get("total_cost")
-    stated = _usd(cost)
-    if stated is not None and usage.value("is_byok") is True:
-        details = usage.value("cost_details")
-        upstream = Part(details if isinstance(details, Mapping) else None, "")
-        stated += _usd(upstream.value("upstream_inference_cost")) or 0
-    return stated
-
-
-def _usd(amount: object) -> Decimal | None:
-    if isinstance(amount, bool) or not isinstance(amount, (int, float, str, Decimal)):
-        return None
-    try:
-        usd = Decimal(str(amount)[:64])
-    except InvalidOperation:
-        return None
-    known = usd.is_finite() and 0 <= usd < _MAX_USD
-    return usd.quantize(_PICO_USD) if known else None
-
-
-def _text(whole: Part, *fields: str) -> str | None:
-    value = whole.value(*fields)
-    return label(value) if isinstance(value, str) else None
-
-
-def _tier(usage: Part, body: Part) -> str | None:
-    if usage.value("speed") == "fast":  # Anthropic's, beside its capacity tiers
-        return "fast"
-    tiers = ("service_tier", "serviceTier", "trafficType", "traffic_type")
-    stated = body.value(*tiers) or usage.value(*tiers)
-    if isinstance(stated, Mapping):  # Bedrock's
-        stated = stated.get("type")
-    tier = label(stated.lower()) if isinstance(stated, str) else None
-    return None if tier is None else _TIERS.get(tier, tier)
+    seen = max(known.text_output_tokens, output_tokens)
+    return known.model_copy(update={"text_output_tokens": seen})
 
 
 def _beside(usage: Part, rules: Shape) -> tuple[UsageBeside, ...]:
@@ -381,8 +270,8 @@ def _beside(usage: Part, rules: Shape) -> tuple[UsageBeside, ...]:
         return ()
     return tuple(
         UsageBeside(
-            kind=_text(one, "type") or "unknown",
-            model=_text(one, "model"),
+            kind=text(one, "type") or "unknown",
+            model=text(one, "model"),
             usage=disjoint(rules.read(one, one)),
         )
         for one in usage.parts("iterations")

@@ -19,6 +19,7 @@ __all__ = ["Faulty", "Part", "as_json", "without_texts"]
 _MICROSECOND: Final = Decimal("0.000001")
 _MAX_DEPTH: Final = 16
 _MAX_TEXT: Final = 64
+_MAX_NUMBER: Final = 10**30
 _MAX_SHOWN: Final = 40
 
 
@@ -140,6 +141,8 @@ def without_texts(value: object, depth: int = 0) -> object:
     {'input_tokens': -1, 'note': '…'}
     """
     if depth > _MAX_DEPTH or (isinstance(value, str) and len(value) > _MAX_TEXT):
+        return "…"
+    if isinstance(value, (int, float)) and not abs(value) < _MAX_NUMBER:
         return "…"
     if isinstance(value, Mapping):
         return {

@@ -25,6 +25,7 @@ from tests.waiting import eventually_async
 pytestmark = pytest.mark.broker
 
 NOW = SystemClock().now()
+GOLDEN = Path(__file__).parents[2] / "contract" / "golden" / "v1"
 # 1000 tokens in at 3 USD a million, 200 out at 15 USD a million.
 COST = Decimal("0.006")
 
@@ -175,6 +176,11 @@ BAD = {
         changed(schema_version=7),
         "unknown_schema_version",
         "schema_version",
+    ),
+    "a usage nobody understood": (
+        (GOLDEN / "UsageNotUnderstood.json").read_bytes(),
+        "usage_not_understood",
+        "usage.input_tokens",
     ),
     "2 MB": (changed(user_id="x" * 2_000_000), "invalid_event", "user_id"),
     "no object": (b'"hello"', "not_an_event", ""),

@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
-from taximeter_producers import reading_from_response, usage_from_response
+from taximeter_producers import (
+    reading_from_response,
+    usage_from_response,
+    usage_not_understood,
+)
 from taximeter_producers.usage_shapes.table import ALIASES, SHAPES
 from taximeter_schemas.errors import UnknownShape, UsageError, UsageUnreadable
 from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS, Usage
@@ -665,6 +669,15 @@ def test_no_text_of_a_call_gets_into_an_error() -> None:
     with pytest.raises(UsageUnreadable) as caught:
         usage_from_response({"choices": body["choices"]}, CHAT)
     assert caught.value.usage_part is None
+
+
+def test_numbers_without_end_are_refused_like_others() -> None:
+    """Python's integers know no bound; an error about one can be handed on."""
+    cost = {"usage": {"prompt_tokens": 1, "cost": 10**5000}}
+    assert reading_from_response(cost, CHAT).provider_cost_usd is None
+    fault = refused(CHAT, prompt_tokens=10**5000, completion_tokens=-(10**5000))
+    event = usage_not_understood(fault, provider="openai", model="m")
+    assert json.loads(event.usage_part)["prompt_tokens"] == "…"
 
 
 @pytest.mark.parametrize(
