@@ -40,7 +40,8 @@ def events_of(chunks: Iterable[object]) -> Iterable[Body]:
     Raises:
         Faulty: a chunk is not JSON.
     """
-    for chunk in chunks:
+    whole = isinstance(chunks, (str, bytes, Mapping))
+    for chunk in [chunks] if whole else chunks:
         for one in _lines(chunk):
             event = as_json(one)
             if isinstance(event, dict):

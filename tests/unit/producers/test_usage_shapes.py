@@ -136,6 +136,20 @@ def test_reasoning_beside_the_completion_shows_in_the_total() -> None:
     assert refused(CHAT, **usage).field == "usage.completion_tokens"
 
 
+def test_xai_whose_total_leaves_no_room_for_reasoning_beside() -> None:
+    """What its documentation says gives way to a total that says otherwise."""
+    assert (
+        read(
+            "xai.chat_completions",
+            prompt_tokens=10,
+            completion_tokens=9,
+            total_tokens=19,
+            completion_tokens_details={"reasoning_tokens": 7},
+        )["text_output_tokens"]
+        == 2
+    )
+
+
 def test_xai_whose_total_includes_reasoning_in_the_completion() -> None:
     """Its Responses API, and gateways, count as OpenAI does; the total shows it."""
     assert read(
@@ -653,6 +667,13 @@ def test_what_other_families_contradict_is_refused(
 ) -> None:
     """Every family holds details against totals."""
     assert refused(shape, **usage).field.startswith(field)
+
+
+def test_an_error_says_what_cannot_be() -> None:
+    """Whoever looks at the dead letter sees the two counts."""
+    details = {"cached_tokens": 10}
+    fault = refused(CHAT, prompt_tokens=9, prompt_tokens_details=details)
+    assert "is 9, less than 10 read from a cache" in str(fault)
 
 
 def test_no_text_of_a_call_gets_into_an_error() -> None:

@@ -61,6 +61,8 @@ def test_lines_of_server_sent_events_are_read() -> None:
         "data: [DONE]",
     ]
     assert usage_from_stream(lines).usage.text_input_tokens == 3
+    whole = f"data: {json.dumps(chunk('a'))}\n\ndata: {json.dumps(final)}\n\n"
+    assert usage_from_stream(whole).usage.text_input_tokens == 3
 
 
 def test_responses_end_with_the_whole_response() -> None:
