@@ -41,8 +41,8 @@ _MODALITIES: Final = {
 def read_generate_content(usage: Part, body: Part) -> Counted:
     """Read the usage of one answer.
 
-    A total may hold more than is itemised; a smaller one is a contradiction, but for
-    answers whose candidates include the thoughts, where only so it adds up.
+    The total is the sum, with or without what tools gave back. Where it only adds up
+    so, the thoughts are within the candidates.
     """
     require(usage, *_PROMPT, *_ANSWER)
     prompt, tool_use = usage.count(*_PROMPT), usage.count(*_TOOL_USE)
@@ -50,7 +50,7 @@ def read_generate_content(usage: Part, body: Part) -> Counted:
     total = usage.count(*_TOTAL)
     within = _thoughts_are_within(total, prompt, tool_use, answer, thoughts)
     output = answer if within else answer + thoughts
-    check_total(usage, _TOTAL[0], total, prompt + output)
+    check_total(usage, _TOTAL[0], total, prompt + output, prompt + output + tool_use)
     return Counted(
         input=prompt + tool_use,
         output=output,

@@ -65,11 +65,14 @@ _MODALITIES: Final = ("audio", "image", "video")
 def read_chat(usage: Part, body: Part) -> Counted:
     """Read chat completions, of OpenAI or of a provider that copies them.
 
-    Some hide reasoning, which then only the total has in it: what is not itemised
-    is not counted, so a larger total is no contradiction.
+    Gemini behind this API leaves its thoughts out of everything but the total; what
+    is not itemised cannot be counted, and is no contradiction there.
     """
-    del body
-    return read_tokens(usage)
+    return read_tokens(usage, exactly=not _is_gemini(body))
+
+
+def _is_gemini(body: Part) -> bool:
+    return "gemini" in str(body.value("model")).lower()
 
 
 def read_responses(usage: Part, body: Part) -> Counted:
@@ -85,12 +88,13 @@ def read_embeddings(usage: Part, body: Part) -> Counted:
         require(usage, "total_tokens")
         name = usage.name("total_tokens")
         return Counted(input=usage.count("total_tokens"), input_name=name)
-    return read_tokens(usage)
+    return read_tokens(usage, exactly=True)
 
 
 def read_xai(usage: Part, body: Part) -> Counted:
     """Read xAI, which counts reasoning beside the completion tokens."""
-    counted = read_tokens(usage, reasoning_usually_apart=usage.states(_OUTPUT[0]))
+    by_chat = usage.states(_OUTPUT[0])
+    counted = read_tokens(usage, reasoning_usually_apart=by_chat, exactly=True)
     tools = usage.part("server_side_tool_usage_details")
     searches = tools.count("web_search_calls")
     return replace(
@@ -147,15 +151,14 @@ def read_tokens(
     input_tokens, visible = usage.count(*_INPUT), usage.count(*_OUTPUT)
     total = usage.count("total_tokens")
     cached, written = _cached(usage, inputs), _written(usage, inputs)
-    if cached + written > input_tokens and total == (
-        input_tokens + visible + cached + written
-    ):
-        input_tokens += cached + written  # only so does the total add up
     reasoning = agreed(
         (outputs, "reasoning_tokens"),
         (usage, "reasoning_tokens"),
         (outputs, "thinking_tokens"),
     )
+    beside = cached + written
+    if total == input_tokens + visible + beside and beside != reasoning:
+        input_tokens += beside  # only so does the total add up
     apart = reasoning_is_apart(
         total, input_tokens + visible, reasoning, usually=reasoning_usually_apart
     )

@@ -99,7 +99,9 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "openai.completions": _CHAT,
     "openai.responses": _RESPONSES,
     "openai.realtime": Shape(
-        lambda usage, body: read_tokens(usage), counts=_NEWER, stream="responses"
+        lambda usage, body: read_tokens(usage, exactly=True),
+        counts=_NEWER,
+        stream="responses",
     ),
     "openai.embeddings": _EMBEDDINGS,
     "openai.images": _IMAGES,

@@ -180,6 +180,14 @@ def test_a_prompt_beside_its_cached_tokens_shows_in_the_total() -> None:
     }
 
 
+def test_a_total_with_more_in_it_is_gemini_hiding_its_thoughts() -> None:
+    """Of everybody else it is a contradiction: somebody was billed for it."""
+    usage = {"prompt_tokens": 35, "completion_tokens": 12, "total_tokens": 109}
+    body = {"model": "google/gemini-2.5-pro", "usage": usage}
+    assert usage_from_response(body, CHAT).text_output_tokens == 12
+    assert refused(CHAT, **usage).field == "usage.total_tokens"
+
+
 def test_deepseek_prompts_are_hits_and_misses() -> None:
     """What hit DeepSeek's cache was read from it; hits and misses are the prompt."""
     usage = {
@@ -611,6 +619,10 @@ def test_the_usage_part_alone_will_do() -> None:
             },
             "usage.cached_tokens",
         ),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 19},
+            "usage.total_tokens",
+        ),
         ({}, "usage"),
         ({"total_tokens": 5}, "usage"),
     ],
@@ -652,6 +664,11 @@ def test_what_contradicts_itself_is_refused(
         (
             GEMINI,
             {"promptTokenCount": 5, "candidatesTokenCount": 5, "totalTokenCount": 7},
+            "usageMetadata.totalTokenCount",
+        ),
+        (
+            GEMINI,
+            {"promptTokenCount": 5, "candidatesTokenCount": 5, "totalTokenCount": 11},
             "usageMetadata.totalTokenCount",
         ),
         (
