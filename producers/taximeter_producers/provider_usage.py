@@ -182,11 +182,9 @@ def _recognised_stream(events: list[dict[str, Any]]) -> str:
 def _read(name: str, rules: Shape, whole: object) -> UsageReading:
     if not isinstance(whole, Mapping):
         raise UsageUnreadable(name, "body", "is not an object")
-    part: object = None
+    body = Part(_unwrapped(rules, whole), "")
     try:
-        body = Part(_unwrapped(rules, whole), "")
         usage = _usage_part(rules, body)
-        part = _kept(rules, body)
         counted = disjoint(rules.read(usage, body))
         return UsageReading(
             usage=counted,
@@ -198,7 +196,8 @@ def _read(name: str, rules: Shape, whole: object) -> UsageReading:
             beside=_beside(usage, rules),
         )
     except Faulty as fault:
-        raise UsageUnreadable(name, fault.field, fault.reason, part) from None
+        kept = _kept(rules, body)
+        raise UsageUnreadable(name, fault.field, fault.reason, kept) from None
 
 
 def _unwrapped(rules: Shape, whole: Mapping[str, object]) -> Mapping[str, object]:

@@ -18,6 +18,7 @@ __all__ = ["Faulty", "Part", "as_json", "without_texts"]
 
 _MICROSECOND: Final = Decimal("0.000001")
 _MAX_DEPTH: Final = 16
+_MAX_LISTED: Final = 64
 _MAX_TEXT: Final = 64
 _MAX_NUMBER: Final = 10**30
 _MAX_SHOWN: Final = 40
@@ -56,8 +57,11 @@ class Part:
 
     def value(self, *fields: str) -> object:
         """Return the first of these fields that is stated, else None."""
-        stated = (self.said.get(field) for field in fields)
-        return next((value for value in stated if value is not None), None)
+        for field in fields:
+            value = self.said.get(field)
+            if value is not None:
+                return value
+        return None
 
     def states(self, *fields: str) -> bool:
         """Tell whether one of these fields is stated, be it 0."""
@@ -162,6 +166,8 @@ def _plain(value: object, depth: int) -> object:
     if value is None or isinstance(value, (str, int, float, Decimal)):
         return value
     if isinstance(value, (list, tuple)):
+        if len(value) > _MAX_LISTED:  # vectors and the like: never usage
+            return value
         return [_plain(item, depth + 1) for item in value]
     return {str(k): _plain(v, depth + 1) for k, v in _fields(value).items()}
 

@@ -18,7 +18,7 @@ def read_images(usage: Part, body: Part) -> Counted:
     Output tokens are image tokens as far as no detail says otherwise.
     """
     made = body.value("data")
-    images = len(made) if isinstance(made, list) else 0
+    images = len(made) if isinstance(made, (list, tuple)) else 0
     if not usage.said:
         if not images:
             raise Faulty("usage", "is not stated, and there are no images")

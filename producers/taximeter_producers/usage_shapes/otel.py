@@ -6,16 +6,18 @@ read so. Spans that came as OTLP JSON have a list of attributes with typed value
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
-from taximeter_producers.usage_shapes.bodies import Faulty, Part
+from taximeter_producers.usage_shapes.bodies import Part
 from taximeter_producers.usage_shapes.counted import Counted, check_total
 from taximeter_producers.usage_shapes.openai_tokens import require
 
 __all__ = ["attributes_of", "read_attributes"]
 
 _USAGE: Final = "gen_ai.usage."
+_NUMBER: Final = re.compile("-?[0-9]{1,20}")
 _MODALITIES: Final = ("audio", "image", "video")
 
 _INPUT: Final = ("input_tokens", "prompt_tokens")
@@ -91,10 +93,7 @@ def _typed(value: object) -> object:
         return value
     whole = value.get("intValue")
     if isinstance(whole, str):  # OTLP's JSON writes 64-bit integers as text
-        try:
-            return int(whole)
-        except ValueError:
-            raise Faulty("attributes", "has an intValue that is no number") from None
+        return int(whole) if _NUMBER.fullmatch(whole) else whole
     return whole if whole is not None else next(iter(value.values()), None)
 
 

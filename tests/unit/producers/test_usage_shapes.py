@@ -498,6 +498,12 @@ def test_opentelemetry_by_new_names_and_old() -> None:
         "text_output_tokens": 15,
         "reasoning_output_tokens": 5,
     }
+    otlp = [{"key": name, "value": {"intValue": str(n)}} for name, n in new.items()]
+    span = {"attributes": otlp, "name": "chat m-1"}
+    assert usage_from_response(span, "otel.gen_ai") == reading.usage
+    otlp[0]["value"] = {"intValue": "many"}
+    with pytest.raises(UsageUnreadable, match=r"gen_ai\.usage\.input_tokens is text"):
+        usage_from_response(span, "otel.gen_ai")
     old = {
         "gen_ai.usage.prompt_tokens": 100,
         "gen_ai.usage.completion_tokens": 20,
