@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from taximeter.estimates import Estimate, estimate
     from taximeter_producers import (
         Emitter,
         EmitterStats,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Emitter",
     "EmitterStats",
+    "Estimate",
     "KafkaEmitter",
     "LiteLLMCallback",
     "MemoryEmitter",
@@ -40,6 +42,7 @@ __all__ = [
     "UsageReading",
     "UsageRecorded",
     "attribute",
+    "estimate",
     "reading_from_response",
     "usage_from_response",
     "usage_from_stream",
@@ -48,6 +51,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Estimate": "taximeter.estimates",
+    "estimate": "taximeter.estimates",
     "Topics": "taximeter_schemas.topics",
     "Usage": "taximeter_schemas.usage",
     "UsageCorrected": "taximeter_schemas.usage",

@@ -96,6 +96,14 @@ class PriceList:
             prices=tuple(_prices(entry)),
         )
 
+    def seller(self, model: str, provider: str | None = None) -> str:
+        """Return whose prices a model has.
+
+        Raises:
+            ConfigurationError: no price is known, or whose it is is open.
+        """
+        return self._resolved(model, provider)[0]
+
     def _resolved(
         self, model: str, provider: str | None
     ) -> tuple[str, str, tuple[str, ...]]:
