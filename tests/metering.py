@@ -79,6 +79,7 @@ class Bench:
     horizon: timedelta = DEFAULT_HORIZON
     log: list[UsageRecord] = field(default_factory=list[UsageRecord])
     rows: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    ids: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     charge_records: list[tuple[bytes, bytes]] = field(
         default_factory=list[tuple[bytes, bytes]]
     )
@@ -133,14 +134,13 @@ class Bench:
         self.charge_records += flush.charges
         self.letters += flush.dead_letters
         self.rows.update(flush.rows)
+        self._write_ids(flush)
         self.meter.flushed()
 
     def crash(self) -> None:
         """Lose what is in memory; the next owner reads the state back."""
         self.meter = self._new_meter()
-        for record in self.log:
-            if self._remembered_from <= record.offset < self.meter.next_offset:
-                self.meter.remember(record)
+        self.meter.remember(self.ids.items())
 
     def crash_while_flushing(self) -> None:
         """Say what may be repeated, then crash before the transaction's end."""
@@ -183,10 +183,13 @@ class Bench:
                 newest[row[:3]] = row.partial
         return newest
 
-    @property
-    def _remembered_from(self) -> int:
-        generations = self.progress.generations
-        return generations[0].start_offset if generations else self.progress.next_offset
+    def _write_ids(self, flush: Flush) -> None:
+        for key, value in flush.ids:
+            if value is None:
+                del self.ids[key]
+            else:
+                assert key not in self.ids
+                self.ids[key] = value
 
     def _new_meter(self) -> PartitionMeter:
         return PartitionMeter(

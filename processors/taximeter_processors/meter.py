@@ -7,7 +7,7 @@ transaction. Everything that it holds is a function of the log up to `next_offse
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, cast
@@ -17,7 +17,7 @@ from pydantic_core import from_json, to_json
 
 from taximeter_processors.calls import Call, Reading, Readings, read_usage
 from taximeter_processors.charging import ChargeWriter, Pricer, amounts_of
-from taximeter_processors.dedupe import DEFAULT_HORIZON, Generation, SeenIds
+from taximeter_processors.dedupe import DEFAULT_HORIZON, SeenIds
 from taximeter_processors.rows import Rows
 from taximeter_processors.sums import PROGRESS_KEY, PartialSums, stated
 from taximeter_schemas.dead_letters import DeadLetter
@@ -56,24 +56,23 @@ class UsageRecord:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a partition's records have been applied, and what is remembered."""
+    """How far a partition's records have been applied."""
 
     next_offset: int
-    generations: list[Generation] = field(default_factory=list[Generation])
 
     def encode(self) -> bytes:
         """Return the progress row's value."""
-        return to_json([self.next_offset, self.generations])
+        return to_json([self.next_offset])
 
     @classmethod
     def decode(cls, value: bytes) -> Progress:
         """Read a progress row's value back.
 
-        >>> Progress.decode(Progress(7, [Generation(3, 5)]).encode())
-        Progress(next_offset=7, generations=[Generation(number=3, start_offset=5)])
+        >>> Progress.decode(Progress(7).encode())
+        Progress(next_offset=7)
         """
-        next_offset, generations = from_json(value)
-        return cls(next_offset, [Generation(*pair) for pair in generations])
+        next_offset, *_ = from_json(value)
+        return cls(next_offset)
 
 
 @dataclass
@@ -100,7 +99,8 @@ class Flush:
 
     `charges` has a value for each usage record that had any: key, value. `rows` are
     the changed sums for the changelog, the progress row last; `advanced` are the same
-    sums for those who own the subjects, by their partition of `spend`.
+    sums for those who own the subjects, by their partition of `spend`. `ids` are rows
+    too, for the changelog alone: nobody looks them up.
     """
 
     charges: list[tuple[bytes, bytes]] = field(
@@ -109,6 +109,9 @@ class Flush:
     dead_letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
     misplaced: list[Misplaced] = field(default_factory=list[Misplaced])
     rows: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
+    ids: list[tuple[bytes, bytes | None]] = field(
+        default_factory=list[tuple[bytes, bytes | None]]
+    )
     advanced: dict[int, list[bytes]] = field(default_factory=dict[int, list[bytes]])
 
 
@@ -142,7 +145,7 @@ class PartitionMeter:
         self._partitions = partitions
         self._pricer = pricer
         self._next_offset = self._flushed_offset = progress.next_offset
-        self._seen = SeenIds(horizon, progress.generations)
+        self._seen = SeenIds(horizon)
         self._sums = PartialSums(stored, partitions)
         self._pending = Flush()
         self._unflushed = 0
@@ -172,23 +175,17 @@ class PartitionMeter:
         """How many event ids are in the dedupe memory."""
         return len(self._seen)
 
-    def remember(self, record: UsageRecord) -> None:
-        """Put a record's ids back into memory that an earlier owner had applied.
+    def remember(self, ids: Iterable[tuple[bytes, bytes]]) -> None:
+        """Put back the ids that earlier flushes wrote down, before the first `apply`.
 
-        Called for every record from the start of the oldest generation up to the
-        progress, before the first `apply`.
+        Args:
+            ids: what stands of the rows that were the flushes' `ids`.
         """
-        readings = self._read(record)
-        ids = [
-            event.event_id.int
-            for event in readings.events
-            if not isinstance(event, Fault) and self._is_ours(event, record)
-        ]
-        self._seen.remember(ids, record.offset)
+        self._seen.restore(ids)
 
     def apply(self, record: UsageRecord) -> None:
         """Apply the next record: each good event once, each fault as a dead letter."""
-        self._seen.advance(record.offset, record.recorded_at)
+        self._seen.advance(record.recorded_at)
         readings = self._read(record)
         charges = self._charged(record, readings, self._counting(record, readings))
         if charges:
@@ -211,8 +208,8 @@ class PartitionMeter:
         for row in self._sums.changed():
             flush.rows.append((row.key, row.value))
             flush.advanced.setdefault(row.owner, []).append(stated(row))
-        progress = Progress(self._next_offset, self._seen.generations)
-        flush.rows.append((PROGRESS_KEY, progress.encode()))
+        flush.ids += self._seen.changed(self._next_offset)
+        flush.rows.append((PROGRESS_KEY, Progress(self._next_offset).encode()))
         self._flushed_offset = self._next_offset
         self._unflushed = 0
         return flush

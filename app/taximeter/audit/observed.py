@@ -9,6 +9,7 @@ from decimal import Decimal
 from pydantic_core import from_json
 
 from taximeter.audit.recompute import Expected
+from taximeter_processors.dedupe import IDS_PREFIX
 from taximeter_processors.kafka import read_log
 from taximeter_processors.meter import Progress
 from taximeter_processors.sums import PROGRESS_KEY, decode_row
@@ -32,7 +33,10 @@ async def spend_table(bootstrap: str, topics: Topics, partition: int) -> SpendTa
     """Read the pricing agent's rows of one partition, as they were last committed."""
     rows: dict[bytes, bytes] = {}
     async for records in read_log(bootstrap, topics.spend_table.name, partition):
-        rows |= {r.key: r.value for r in records if r.key and r.value is not None}
+        kept = ((r.key or b"", r.value) for r in records)
+        rows |= {
+            k: v for k, v in kept if v is not None and not k.startswith(IDS_PREFIX)
+        }
     table = SpendTable()
     progress = rows.pop(PROGRESS_KEY, None)
     if progress is not None:

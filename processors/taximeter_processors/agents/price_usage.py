@@ -6,14 +6,9 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from taximeter_processors.charging import Pricer
+from taximeter_processors.dedupe import IDS_PREFIX
 from taximeter_processors.fault_points import reached
-from taximeter_processors.kafka import (
-    Batches,
-    LogRecord,
-    Writer,
-    first_offset,
-    read_log,
-)
+from taximeter_processors.kafka import Batches, LogRecord, Writer, first_offset
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
@@ -86,7 +81,7 @@ class PricingPartition:
         flush = self.meter.flush()
         await self._writer.write(self._repeatable(flush))
         reached(_AGENT, "repeated")
-        await self._table.write(flush.rows, self._once(flush))
+        await self._table.write(flush.rows, self._once(flush), flush.ids)
         self.meter.flushed()
         return len(flush.rows)
 
@@ -139,10 +134,10 @@ async def open_pricing_partition(
     horizon: timedelta,
     partition: int,
 ) -> PricingPartition:
-    """Take a partition over: fence, read its rows back, rebuild the dedupe memory."""
+    """Take a partition over: fence, read its rows and the ids that it knows back."""
     owner = f"{topics.usage.name}-{partition}"
     changelog = topics.spend_table.name
-    table = PartitionTable(bootstrap, changelog, partition, owner, _AGENT)
+    table = PartitionTable(bootstrap, changelog, partition, owner, _AGENT, IDS_PREFIX)
     try:
         await table.open()
         progress = await _progress(bootstrap, topics, table, partition)
@@ -155,7 +150,7 @@ async def open_pricing_partition(
             progress,
             horizon,
         )
-        await _remember(bootstrap, topics, partition, meter, progress)
+        meter.remember(table.take_aside())
     except BaseException:
         await table.close()
         raise
@@ -185,25 +180,8 @@ async def _progress(
             progress.next_offset,
             first - 1,
         )
-        return Progress(first, progress.generations)
+        return Progress(first)
     return progress
-
-
-async def _remember(
-    bootstrap: str,
-    topics: Topics,
-    partition: int,
-    meter: PartitionMeter,
-    progress: Progress,
-) -> None:
-    if not progress.generations:
-        return
-    start = progress.generations[0].start_offset
-    end = progress.next_offset
-    log_ = read_log(bootstrap, topics.usage.name, partition, start, end)
-    async for records in log_:
-        for record in records:
-            meter.remember(_usage_record(record))
 
 
 def _usage_record(record: LogRecord) -> UsageRecord:

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import pytest
 
-from taximeter_processors.dedupe import Generation
 from taximeter_processors.meter import Progress
 from taximeter_processors.windows import window_start
 from taximeter_schemas.charges import ChargeAdjusted, UsagePriced
@@ -242,14 +241,14 @@ def test_offsets_without_records_are_passed() -> None:
     bench.meter.pass_to(17)
     assert bench.meter.has_moved
     bench.flush()
-    assert bench.progress == Progress(17, [])
+    assert bench.progress == Progress(17)
     bench.meter.pass_to(3)
     assert bench.meter.next_offset == 17
 
 
 def test_progress_round_trips() -> None:
     """What is stored is what was held."""
-    progress = Progress(10**12, [Generation(1, 2), Generation(3, 4)])
+    progress = Progress(10**12)
     assert Progress.decode(progress.encode()) == progress
 
 
