@@ -11,7 +11,7 @@ from taximeter_processors.charging import Pricer
 from taximeter_processors.dedupe import DEFAULT_HORIZON
 from taximeter_processors.merge import SpendMerge
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
-from taximeter_processors.pricing import Priced
+from taximeter_processors.pricing import Circumstances, Priced
 from taximeter_processors.rates import Counts
 from taximeter_processors.rows import StoredRows
 from taximeter_processors.sums import PROGRESS_KEY, decode_row
@@ -46,7 +46,12 @@ class FlatPricer:
     """Every model costs the same, but for one that has no price."""
 
     def price_counts(
-        self, provider: str, model: str, service_tier: str, counts: Counts
+        self,
+        provider: str,
+        model: str,
+        service_tier: str,
+        counts: Counts,
+        call: Circumstances | None = None,
     ) -> Priced:
         """Return so much a token in, so much a token out."""
         if model == UNPRICED:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol
 from pydantic_core import to_json
 
 from taximeter_processors.calls import Call
-from taximeter_processors.pricing import Priced
+from taximeter_processors.pricing import Circumstances, Occurrence, Priced
 from taximeter_processors.rates import Counts, counts_of
 from taximeter_schemas.charges import UnpricedReason
 from taximeter_schemas.money import PICO_PER_USD, usd_text
@@ -43,7 +43,12 @@ class Pricer(Protocol):
     """The part of a price book that charging needs."""
 
     def price_counts(
-        self, provider: str, model: str, service_tier: str, counts: Counts
+        self,
+        provider: str,
+        model: str,
+        service_tier: str,
+        counts: Counts,
+        call: Circumstances | None = None,
     ) -> Priced:
         """Return what so much of everything costs."""
         ...
@@ -70,7 +75,7 @@ def amounts_of(event: Call | UsageEvent, pricer: Pricer) -> Amounts:
     used = event.usage
     counts = counts_of(used) if isinstance(used, Usage) else used
     input_pico, output_pico, reason, version, match = pricer.price_counts(
-        event.provider, event.model, event.service_tier, counts
+        event.provider, event.model, event.service_tier, counts, event
     )
     cost = _plus(input_pico, output_pico)
     tokens = tokens_in(counts)
@@ -79,9 +84,11 @@ def amounts_of(event: Call | UsageEvent, pricer: Pricer) -> Amounts:
 
 def _difference(event: UsageCorrected, pricer: Pricer) -> Amounts:
     facts = event.provider, event.model, event.service_tier
+    # The call took as long as it took: its time is no part of a difference.
+    call = Occurrence(event.occurred_at, event.region, duration_ms=0)
     before, after = counts_of(event.old_usage), counts_of(event.new_usage)
-    old = pricer.price_counts(*facts, before)
-    new = pricer.price_counts(*facts, after)
+    old = pricer.price_counts(*facts, before, call)
+    new = pricer.price_counts(*facts, after, call)
     input_pico = _minus(new.input_pico, old.input_pico)
     output_pico = _minus(new.output_pico, old.output_pico)
     return Amounts(

@@ -8,6 +8,7 @@ same name at another provider is another price.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -15,6 +16,11 @@ __all__ = ["ModelIndex", "families_of", "family_of"]
 
 # In the list, but nothing that anyone can call.
 _NOT_MODELS: Final = frozenset({"sample_spec", "fallback_generalizations", "rules"})
+
+# Where AWS and Azure sell a model at a price of its own: "us-east-1/…", "eu/…".
+_REGIONAL: Final = re.compile(
+    r"(?:[a-z]{2}(?:-gov)?-[a-z]+-\d|eu|us|global|global-standard)/(?P<model>[^/]+)"
+)
 
 # Other spellings of a provider: OpenTelemetry's `gen_ai.provider.name`, SDK names, and
 # the names under which a price list files one provider's kinds of models. The first
@@ -161,12 +167,21 @@ class ModelIndex:
             self._exact.setdefault((family, model), key)
         for family, key in named:
             self._exact.setdefault((family, key), key)
+        self._regional = {
+            (family, found["model"])
+            for family, _, own in whole
+            if (found := _REGIONAL.fullmatch(own))
+        }
         self._folded: dict[tuple[str, str], str] = {}
         for (family, model), key in self._exact.items():
             self._folded.setdefault((family, model.lower()), key)
 
-    def find(self, provider: str, model: str) -> str | None:
+    def find(
+        self, provider: str, model: str, region: str | None = None
+    ) -> str | None:
         """Return the list's key for a model at a provider, or None if there is none."""
+        if region and (found := self.find(provider, f"{region.lower()}/{model}")):
+            return found
         families = families_of(provider)
         names = list(_spellings(families, model))
         for index, spelt in (
@@ -179,6 +194,16 @@ class ModelIndex:
                     if key is not None:
                         return key
         return None
+
+
+    def has_regions(self, provider: str, model: str) -> bool:
+        """Whether a model has entries of its own for some regions."""
+        families = families_of(provider)
+        return any(
+            (family, name) in self._regional
+            for name in _spellings(families, model)
+            for family in families
+        )
 
 
 def _named(

@@ -77,7 +77,7 @@ def _holds_float(values: Iterable[object]) -> bool:
 
 
 class PriceEntry:
-    """What a price list says of one model, for one service tier.
+    """What a price list says of one model, for one service tier in one region.
 
     >>> entry = PriceEntry("gpt-4o", {
     ...     "litellm_provider": "openai",
@@ -95,18 +95,23 @@ class PriceEntry:
     """
 
     def __init__(
-        self, key: str, fields: Mapping[str, object], service_tier: str = "standard"
+        self,
+        key: str,
+        fields: Mapping[str, object],
+        service_tier: str = "standard",
+        region: str | None = None,
     ) -> None:
         self.key = key
         self.fields = fields
         self.family = family_of(str(fields.get("litellm_provider")))
         self.mode = fields.get("mode")
+        self.region = region
         self.service_tier = service_tier.lower()
         self.suffix = _SERVICE_TIERS.get(self.service_tier, "")
 
     def replaced(self, fields: Mapping[str, object]) -> PriceEntry:
-        """Return the same model and tier with other prices."""
-        return PriceEntry(self.key, fields, self.service_tier)
+        """Return the same model, tier and region with other prices."""
+        return PriceEntry(self.key, fields, self.service_tier, self.region)
 
     def price(self, name: str) -> Fraction | None:
         """Return a price in pico-dollars a unit: the tier's own, else the standard."""

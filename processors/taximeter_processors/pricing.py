@@ -8,20 +8,28 @@ every machine and for ever. docs/pricing.md has the rules and their sources.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, Protocol
 
 from taximeter_processors.ladders import Ladder, price_ladder
 from taximeter_processors.model_names import ModelIndex
+from taximeter_processors.off_peak import OffPeak, off_peak_of
 from taximeter_processors.price_entries import PriceEntry, refuse_floats
 from taximeter_processors.rates import Counts, RateCard, counts_of
+from taximeter_processors.regions import varies_by_region
+from taximeter_processors.unit_prices import CALLS, ELAPSED, unit_prices
 from taximeter_schemas.charges import UnpricedReason
 from taximeter_schemas.fields import MAX_COUNT
 from taximeter_schemas.usage import INPUT_TOKENS, Usage, UsageRecorded
 
-__all__ = ["PriceBook", "Priced"]
+__all__ = ["Circumstances", "Occurrence", "PriceBook", "Priced"]
 
 # More input tokens than any usage can hold.
 _NO_LIMIT: Final = MAX_COUNT * (len(INPUT_TOKENS) + 1)
+
+# Stands in for a duration that nobody stated: it has no price.
+_UNTIMED: Final = "unstated_seconds"
 
 # Names come from outside; forgetting them all is cheap and bounds the memory.
 _REMEMBERED: Final = 20_000
@@ -37,11 +45,48 @@ class Priced(NamedTuple):
     price_match: str | None
 
 
+class Circumstances(Protocol):
+    """What some prices depend on besides the model: when, where and how long."""
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When the call was made."""
+        ...
+
+    @property
+    def region(self) -> str | None:
+        """Where it was served, as its provider calls the place."""
+        ...
+
+    @property
+    def duration_ms(self) -> int | None:
+        """How long it took."""
+        ...
+
+
+class Occurrence(NamedTuple):
+    """The circumstances of a call that is not an event."""
+
+    occurred_at: datetime
+    region: str | None = None
+    duration_ms: int | None = None
+
+
+class _Varies(NamedTuple):
+    """On which circumstances a price depends."""
+
+    off_peak: OffPeak | None
+    by_region: bool
+    by_call: bool
+    by_time: bool
+
+
 class _Price(NamedTuple):
     """The prices of one (provider, model, service tier), laid out for the quick way.
 
     `inputs` and `outputs` are the whole pico-dollars of the ladder's lowest step, which
-    holds up to and with `up_to` input tokens.
+    holds up to and with `up_to` input tokens. `varies` is None for nearly all models;
+    the others are looked up once more, in their circumstances.
     """
 
     match: str | None
@@ -50,6 +95,7 @@ class _Price(NamedTuple):
     up_to: int
     ladder: Ladder
     unpriced: Priced
+    varies: _Varies | None
 
 
 class PriceBook:
@@ -84,12 +130,12 @@ class PriceBook:
         self._entries = entries
         self._index = ModelIndex(entries)
         self._prices: dict[tuple[str, str, str], _Price] = {}
+        self._variants: dict[tuple[str, str, str, str | None, bool], _Price] = {}
 
     def price(self, call: UsageRecorded) -> Priced:
         """Return what a recorded call costs."""
-        return self.price_usage(
-            call.provider, call.model, call.service_tier, call.usage
-        )
+        names = (call.provider, call.model, call.service_tier)
+        return self.price_counts(*names, counts_of(call.usage), call)
 
     def price_usage(
         self, provider: str, model: str, service_tier: str, usage: Usage
@@ -98,17 +144,34 @@ class PriceBook:
         return self.price_counts(provider, model, service_tier, counts_of(usage))
 
     def price_counts(
-        self, provider: str, model: str, service_tier: str, counts: Counts
+        self,
+        provider: str,
+        model: str,
+        service_tier: str,
+        counts: Counts,
+        call: Circumstances | None = None,
     ) -> Priced:
         """Return what so much of everything costs, see `price_usage`.
 
         Every class of tokens whose price is whole pico-dollars is multiplied right
         here; whatever needs a rule more, like a long request or another unit, goes
         through `RateCard.charge`, with the same result.
+
+        Args:
+            provider: as the event names it.
+            model: as the event names it.
+            service_tier: as the event names it.
+            counts: what was used.
+            call: when, where and how long, for the few prices that depend on it;
+                without it they are those of the peak, everywhere, and what is sold
+                by time is unpriced.
         """
         names = (provider, model, service_tier)
         price = self._prices.get(names) or self._look_up(names)
-        match, inputs, outputs, up_to, _, unpriced = price
+        match, inputs, outputs, up_to, _, unpriced, varies = price
+        if varies is not None:
+            price, counts = self._in_circumstances(varies, names, counts, call)
+            match, inputs, outputs, up_to, _, unpriced, _ = price
         input_tokens = input_pico = output_pico = 0
         for name, count in counts.items():
             if name in inputs:
@@ -124,6 +187,23 @@ class PriceBook:
             return unpriced
         return Priced(input_pico, output_pico, None, self.version, match)
 
+    def _in_circumstances(
+        self,
+        varies: _Varies,
+        names: tuple[str, str, str],
+        counts: Counts,
+        call: Circumstances | None,
+    ) -> tuple[_Price, Counts]:
+        """Return the price that holds for a call, and what counts in it besides."""
+        region = call.region if call and varies.by_region else None
+        off_peak = varies.off_peak
+        cheap = bool(off_peak and call and off_peak.covers(call.occurred_at))
+        if varies.by_call:
+            counts = {**counts, CALLS: 1}
+        if varies.by_time:
+            counts = {**counts, **_elapsed(call)}
+        return self._variant(names, region, off_peak=cheap), counts
+
     def _priced_by_rule(self, price: _Price, counts: Counts) -> Priced:
         if price.match is None:
             return price.unpriced
@@ -138,12 +218,37 @@ class PriceBook:
         price = self._prices[names] = self._compiled(*names)
         return price
 
-    def _compiled(self, provider: str, model: str, service_tier: str) -> _Price:
-        match = self._index.find(provider, model)
+    def _variant(
+        self, names: tuple[str, str, str], region: str | None, *, off_peak: bool
+    ) -> _Price:
+        key = (*names, region, off_peak)
+        price = self._variants.get(key)
+        if price is None:
+            if len(self._variants) >= _REMEMBERED:
+                self._variants.clear()
+            price = self._variants[key] = self._compiled(*key)
+        return price
+
+    def _compiled(
+        self,
+        provider: str,
+        model: str,
+        service_tier: str,
+        region: str | None = None,
+        off_peak: bool = False,  # noqa: FBT001, FBT002 - a part of a key
+    ) -> _Price:
+        match = self._index.find(provider, model, region)
+        regional = self._index.has_regions(provider, model)
         if match is None:
             nothing = Priced(None, None, "unknown_model", self.version, None)
-            return _Price(None, {}, {}, _NO_LIMIT, (), nothing)
-        ladder = price_ladder(PriceEntry(match, self._entries[match], service_tier))
+            varies = _Varies(None, by_region=True, by_call=False, by_time=False)
+            sold = varies if regional else None
+            return _Price(None, {}, {}, _NO_LIMIT, (), nothing, sold)
+        entry = PriceEntry(match, self._entries[match], service_tier, region)
+        cheaper = off_peak_of(entry)
+        if off_peak and cheaper is not None:
+            entry = cheaper.applied(entry)
+        ladder = price_ladder(entry)
         base = ladder[0][1]
         return _Price(
             match,
@@ -152,7 +257,29 @@ class PriceBook:
             up_to=ladder[1][0] if len(ladder) > 1 else _NO_LIMIT,
             ladder=ladder,
             unpriced=Priced(None, None, "unpriced_unit", self.version, match),
+            varies=_variation(entry, cheaper, regional=regional),
         )
+
+
+def _elapsed(call: Circumstances | None) -> Counts:
+    """What a call counts that is sold by time; unpriced if that is not known."""
+    if call is None or call.duration_ms is None:
+        return {_UNTIMED: 1}
+    seconds: Any = Decimal(call.duration_ms) / 1000
+    return {ELAPSED: seconds}
+
+
+def _variation(
+    entry: PriceEntry, off_peak: OffPeak | None, *, regional: bool
+) -> _Varies | None:
+    units = unit_prices(entry)
+    found = _Varies(
+        off_peak,
+        by_region=regional or varies_by_region(entry),
+        by_call=CALLS in units,
+        by_time=ELAPSED in units,
+    )
+    return found if any(found) else None
 
 
 def _step(ladder: Ladder, counts: Counts) -> RateCard:

@@ -8,59 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
 from taximeter_processors.price_entries import PriceEntry
+from taximeter_processors.token_prices import own_prices, token_prices
+from taximeter_processors.unit_prices import ELAPSED, unit_prices
 from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS, Usage
 
 __all__ = ["Counts", "RateCard", "counts_of", "rate_card"]
 
-_OWN_PRICE: Final = {
-    "text_input_tokens": "input_cost_per_token",
-    "audio_input_tokens": "input_cost_per_audio_token",
-    "image_input_tokens": "input_cost_per_image_token",
-    "video_input_tokens": "input_cost_per_video_token",
-    "text_output_tokens": "output_cost_per_token",
-    "audio_output_tokens": "output_cost_per_audio_token",
-    "image_output_tokens": "output_cost_per_image_token",
-    "video_output_tokens": "output_cost_per_video_token",
-}
-_CACHED_PRICE: Final = {
-    "cache_read_audio_tokens": "cache_read_input_audio_token_cost",
-    "cache_read_image_tokens": "cache_read_input_image_token_cost",
-}
-
-# What is not counted in tokens: its possible prices, best first, each with the modes
-# in which the list means it so (none: in all). "input_cost_per_second" of a chat model
-# is the wall clock of rented capacity and prices no audio.
-_HEARD: Final = ("audio_transcription", "audio_speech", "realtime")
-_UNIT_PRICES: Final[Mapping[str, Sequence[tuple[str, Sequence[str]]]]] = {
-    "image_count": (("output_cost_per_image", ()), ("input_cost_per_image", ())),
-    "characters": (("input_cost_per_character", ()),),
-    "pages": (("ocr_cost_per_page", ()),),
-    "queries": (("input_cost_per_query", ()),),
-    "audio_seconds": (
-        ("input_cost_per_audio_per_second", ()),
-        ("input_cost_per_second", _HEARD),
-        ("output_cost_per_second", _HEARD),
-    ),
-    "video_seconds": (
-        ("output_cost_per_video_per_second", ()),
-        ("output_cost_per_second", ("video_generation",)),
-        ("input_cost_per_video_per_second", ()),
-    ),
-}
-_IMAGE_MODES: Final = ("image_generation", "image_edit")
-
-# One thing, measured twice: the unit, and the tokens that may count the same.
+# One thing, measured twice: the unit, and what may count the same.
 _TWINS: Final[Mapping[str, tuple[str, ...]]] = {
+    "image_pixels": ("image_count",),
     "image_count": ("image_input_tokens", "image_output_tokens"),
     "characters": ("text_input_tokens",),
+    "output_characters": ("text_output_tokens",),
     "audio_seconds": ("audio_input_tokens", "audio_output_tokens"),
     "video_seconds": ("video_input_tokens", "video_output_tokens"),
 }
+
+# Google bills a grounded prompt once, unless the list says that it bills queries.
+_GROUNDED: Final = ("web_searches", "maps_queries")
 
 Counts = dict[str, int]
 """What a call used, by the names of `Usage`'s fields; what is not in it is 0.
@@ -119,9 +88,9 @@ class RateCard:
         has one, else the tokens at the price that they fall back to.
         """
         left = dict(counts)
-        for unit in _TWINS.keys() & counts.keys():
-            twins = [name for name in self._twins(unit) if name in counts]
-            if not twins:
+        for unit in _TWINS:
+            twins = [name for name in self._twins(unit) if name in left]
+            if unit not in left or not twins:
                 continue
             in_tokens = any(name in self.own for name in twins)
             if in_tokens or not self._prices(unit):
@@ -134,9 +103,9 @@ class RateCard:
 
     def _twins(self, unit: str) -> tuple[str, ...]:
         if unit in self.inputs:
-            return tuple(name for name in _TWINS[unit] if name in INPUT_TOKENS)
+            return tuple(n for n in _TWINS[unit] if n not in OUTPUT_TOKENS)
         if unit in self.outputs:
-            return tuple(name for name in _TWINS[unit] if name in OUTPUT_TOKENS)
+            return tuple(n for n in _TWINS[unit] if n not in INPUT_TOKENS)
         return _TWINS[unit]
 
     def _prices(self, name: str) -> bool:
@@ -163,135 +132,22 @@ def rate_card(entry: PriceEntry, passed: Sequence[str] = ()) -> RateCard:
     >>> card.charge({"text_output_tokens": 1}) is None
     True
     """
-    speed = _speed_multiplier(entry)
-    tokens = {
-        name: price * speed
-        for name, price in _token_prices(entry, passed).items()
-        if price is not None
-    }
-    units = _unit_prices(entry)
-    searches = _search_price(entry)
+    tokens, units = token_prices(entry, passed), unit_prices(entry)
+    if ELAPSED in units:
+        # The time is the price; what happens in it costs nothing more.
+        tokens = dict.fromkeys((*INPUT_TOKENS, *OUTPUT_TOKENS), Fraction(0))
     inputs = {name: tokens[name] for name in INPUT_TOKENS if name in tokens}
     outputs = {name: tokens[name] for name in OUTPUT_TOKENS if name in tokens}
-    for name, (source, price) in units.items():
-        made = source.startswith("output_") or (
-            name == "image_count" and entry.mode in _IMAGE_MODES
-        )
-        (outputs if made else inputs)[name] = price
-    if searches is not None:
-        inputs["web_searches"] = searches
-    own = (name for name, price in _OWN_PRICE.items() if entry.price(price))
-    once = ("web_searches",) if _searches_by_prompt(entry) else ()
-    return RateCard(inputs, outputs, own=frozenset(own), once=frozenset(once))
+    for name, price in units.items():
+        (outputs if price.made else inputs)[name] = price.pico
+    once = frozenset(_GROUNDED if _bills_prompts(entry) else ())
+    return RateCard(inputs, outputs, own=own_prices(entry), once=once)
 
 
-def _token_prices(
-    entry: PriceEntry, passed: Sequence[str]
-) -> dict[str, Fraction | None]:
-    text_input = _stepped(entry, "input_cost_per_token", passed)
-    text_output = _stepped(entry, "output_cost_per_token", passed)
-    read = _stepped(entry, "cache_read_input_token_cost", passed)
-    if read is None:
-        read = _unstated_cache_read(entry, text_input)
-    write = _stepped(entry, "cache_creation_input_token_cost", passed)
-    if write is None:
-        write = text_input
-    long_write = _stepped(entry, "cache_creation_input_token_cost_above_1hr", passed)
-    prices = {
-        "cache_read_tokens": read,
-        "cache_write_5m_tokens": write,
-        "cache_write_1h_tokens": write if long_write is None else long_write,
-        "reasoning_output_tokens": _reasoning_price(entry, text_output),
-        "text_input_tokens": text_input,
-        "text_output_tokens": text_output,
-    }
-    for name, key in _OWN_PRICE.items():
-        if name not in prices:
-            own = entry.price(key)
-            text = text_output if name in OUTPUT_TOKENS else text_input
-            prices[name] = text if own is None else own
-    for name, key in _CACHED_PRICE.items():
-        own = entry.price(key)
-        prices[name] = read if own is None else own
-    return prices
-
-
-def _stepped(entry: PriceEntry, name: str, passed: Sequence[str]) -> Fraction | None:
-    """The price after the last threshold passed that states one."""
-    price = entry.price(name)
-    for step in passed:
-        above = entry.price(f"{name}_above_{step}_tokens")
-        if above is not None:
-            price = above
-    return price
-
-
-def _unstated_cache_read(
-    entry: PriceEntry, text_input: Fraction | None
-) -> Fraction | None:
-    """A cache price that is not stated is the input price.
-
-    Fireworks documents half of it for every model without one (litellm
-    `llms/fireworks_ai/cache_pricing.py`).
-    """
-    if entry.family == "fireworks_ai":
-        standard = entry.price("input_cost_per_token")
-        return None if standard is None else standard / 2
-    return text_input
-
-
-def _reasoning_price(
-    entry: PriceEntry, text_output: Fraction | None
-) -> Fraction | None:
-    """Reasoning is output, at a price of its own where one is stated.
-
-    A tier that states an output price but no reasoning price means its output price.
-    xAI bills reasoning as output whatever else is stated.
-    """
-    if entry.family == "xai":
-        return text_output
-    own = entry.tier_price("output_cost_per_reasoning_token")
-    if own is None and entry.tier_price("output_cost_per_token") is None:
-        own = entry.price("output_cost_per_reasoning_token")
-    return text_output if own is None else own
-
-
-def _unit_prices(entry: PriceEntry) -> dict[str, tuple[str, Fraction]]:
-    prices = {name: _unit_price(entry, name) for name in _UNIT_PRICES}
-    return {name: found for name, found in prices.items() if found is not None}
-
-
-def _unit_price(entry: PriceEntry, name: str) -> tuple[str, Fraction] | None:
-    """The first price above 0 among the possible ones, else an explicit 0."""
-    stated: list[tuple[str, Fraction]] = []
-    for source, modes in _UNIT_PRICES[name]:
-        price = entry.price(source)
-        if price is not None and (not modes or entry.mode in modes):
-            stated.append((source, price))
-    charged = [found for found in stated if found[1]]
-    return next(iter(charged or stated), None)
-
-
-def _search_price(entry: PriceEntry) -> Fraction | None:
-    """A web search at medium context; Perplexity's own default is low."""
-    size = "low" if entry.family == "perplexity" else "medium"
-    return entry.nested_price(
-        "search_context_cost_per_query", f"search_context_size_{size}"
-    )
-
-
-def _searches_by_prompt(entry: PriceEntry) -> bool:
+def _bills_prompts(entry: PriceEntry) -> bool:
     """Gemini 2 charges a grounded prompt once, Gemini 3 each of its queries."""
     billed_by = entry.fields.get("web_search_billing_unit") or "per_prompt"
     return "gemini" in entry.key and billed_by == "per_prompt"
-
-
-def _speed_multiplier(entry: PriceEntry) -> Fraction:
-    """Anthropic's fast mode: every token at a multiple of its standard price."""
-    if entry.service_tier != "fast":
-        return Fraction(1)
-    stated = entry.table("provider_specific_entry").get("fast")
-    return Fraction(stated) if isinstance(stated, (int, Decimal)) else Fraction(1)
 
 
 def _whole(rates: Mapping[str, Fraction], names: Sequence[str]) -> dict[str, int]:

@@ -67,6 +67,13 @@ class Usage(Event):
     audio_seconds: Seconds = Decimal(0)
     video_seconds: Seconds = Decimal(0)
 
+    image_pixels: Count = 0
+    output_characters: Count = 0
+    annotated_pages: Count = 0
+    credits: Count = 0
+    maps_queries: Count = 0
+    sessions: Count = 0
+
 
 _TOKENS = [name for name in Usage.model_fields if name.endswith("_tokens")]
 OUTPUT_TOKENS: Final = tuple(name for name in _TOKENS if "_output_" in name)

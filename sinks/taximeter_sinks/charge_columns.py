@@ -29,6 +29,16 @@ _TAGS: Final = pa.map_(pa.string(), pa.string())
 
 _ID: Final = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
+# Columns that a later migration put behind the first ones.
+_LATER: Final = (
+    "image_pixels",
+    "output_characters",
+    "annotated_pages",
+    "credits",
+    "maps_queries",
+    "sessions",
+)
+
 _COUNTS: Final = tuple(n for n in Usage.model_fields if n not in SECONDS_UNITS)
 
 # What a call may leave unsaid and the ledger has as text, with what is filled in.
@@ -60,6 +70,7 @@ CHARGES_SCHEMA: Final = pa.schema(
         *(
             (n, _SECONDS if n in SECONDS_UNITS else pa.int64())
             for n in Usage.model_fields
+            if n not in _LATER
         ),
         ("usage_source", pa.string()),
         ("service_tier", pa.string()),
@@ -85,6 +96,7 @@ CHARGES_SCHEMA: Final = pa.schema(
         ("source_partition", pa.int32()),
         ("source_offset", pa.int64()),
         ("source_position", pa.int32()),
+        *((n, pa.int64()) for n in _LATER),
     ]
 )
 """The columns of the ledger's `charges`, in their order."""

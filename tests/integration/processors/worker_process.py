@@ -20,7 +20,7 @@ import faust
 
 from taximeter_processors.app import create_app
 from taximeter_processors.price_book import litellm_price_book
-from taximeter_processors.pricing import Priced
+from taximeter_processors.pricing import Circumstances, Priced
 from taximeter_processors.rates import Counts
 from taximeter_processors.worker import FlushReport, WorkerConfig, run_worker
 from taximeter_schemas.clock import Clock, SystemClock
@@ -37,13 +37,20 @@ class FailsOnce:
         self._marker = marker
 
     def price_counts(
-        self, provider: str, model: str, service_tier: str, counts: Counts
+        self,
+        provider: str,
+        model: str,
+        service_tier: str,
+        counts: Counts,
+        call: Circumstances | None = None,
     ) -> Priced:
         """Raise at this model, once in the life of a file; else return the price."""
         if model == "trip" and not self._marker.exists():
             self._marker.touch()
             raise RuntimeError("the price book fell over")
-        return self._prices.price_counts(provider, model, service_tier, counts)
+        return self._prices.price_counts(
+            provider, model, service_tier, counts, call
+        )
 
 
 class WrongClock:

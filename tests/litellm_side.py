@@ -1,0 +1,294 @@
+"""What litellm itself says a call costs, by the function it uses for that mode.
+
+The other side of the differential test: it turns our disjoint buckets into the shapes
+that litellm reads, whose totals include their parts, and calls nothing but litellm.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from taximeter_processors.model_names import family_of
+from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS
+from tests.price_cases import Counted, Fields, PriceCase
+
+__all__ = ["Litellm"]
+
+Amounts = tuple[float, ...]
+"""Input and output cost, or one sum of both where litellm does not tell them apart."""
+
+_IMAGE_MODES: Final = ("image_generation", "image_edit")
+
+
+class Litellm:
+    """The library, with the price map that it was installed with."""
+
+    def __init__(self) -> None:
+        assert os.environ.get("LITELLM_LOCAL_MODEL_COST_MAP") == "True"
+        import litellm
+
+        litellm.suppress_debug_info = True
+        self._litellm: Any = litellm
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Keep its warnings about calls that it prices at 0 out of the log."""
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
+
+    def cost(self, case: PriceCase, fields: Fields) -> Amounts:
+        """Return what litellm charges for a call."""
+        from litellm._internal_context import pinned_billing_time
+
+        with pinned_billing_time(case.at):
+            return self._cost(case, fields)
+
+    def _cost(self, case: PriceCase, fields: Fields) -> Amounts:
+        mode, counts = fields.get("mode"), case.counts
+        if "web_searches" in counts:
+            return self._searches(case, fields)
+        if mode in _IMAGE_MODES:
+            return self._image(case, fields)
+        if case.tier == "batch" and mode != "ocr":
+            return self._batch(case, fields)
+        by_mode: Mapping[object, Callable[[PriceCase, Fields], Amounts]] = {
+            "audio_speech": self._speech,
+            "audio_transcription": self._transcription,
+            "ocr": self._pages,
+            "rerank": self._rerank,
+            "search": self._search,
+            "video_generation": self._video,
+        }
+        return by_mode.get(mode, self._tokens)(case, fields)
+
+    def name(self, key: str, fields: Fields) -> tuple[str, str | None]:
+        """Return the model and provider by which litellm finds this very entry."""
+        provider = str(fields["litellm_provider"])
+        family = family_of(provider)
+        model = key.removeprefix(f"{family}/")
+        for spelt in ((model, family), (key, provider), (key, None), (key, family)):
+            if self._finds(*spelt) == key:
+                return spelt
+        raise LookupError(key)
+
+    def _finds(self, model: str, provider: str | None) -> str | None:
+        try:
+            found = self._litellm.get_model_info(model, custom_llm_provider=provider)
+        except Exception:  # noqa: BLE001 - litellm raises nothing narrower
+            return None
+        return str(found["key"])
+
+    def _per_token(self, case: PriceCase, fields: Fields, **more: object) -> Amounts:
+        model, provider = self.name(case.key, fields)
+        tier = None if case.tier == "standard" else case.tier
+        family = family_of(str(fields["litellm_provider"]))
+        found = self._litellm.cost_per_token(
+            model=model,
+            custom_llm_provider=provider,
+            usage_object=_usage(case),
+            service_tier=tier,
+            data_residency=case.region if family == "openai" else None,
+            vertex_location=case.region if family == "vertex_ai" else None,
+            response_time_ms=case.duration_ms,
+            **more,
+        )
+        return tuple(map(float, found))
+
+    def _tokens(self, case: PriceCase, fields: Fields) -> Amounts:
+        call_type = "embedding" if fields.get("mode") == "embedding" else "completion"
+        return self._per_token(case, fields, call_type=call_type)
+
+    def _speech(self, case: PriceCase, fields: Fields) -> Amounts:
+        characters = case.counts.get("characters")
+        return self._per_token(
+            case, fields, call_type="speech", prompt_characters=characters
+        )
+
+    def _transcription(self, case: PriceCase, fields: Fields) -> Amounts:
+        seconds = float(case.counts.get("audio_seconds", 0))
+        return self._per_token(
+            case,
+            fields,
+            call_type="transcription",
+            audio_transcription_file_duration=seconds,
+        )
+
+    def _rerank(self, case: PriceCase, fields: Fields) -> Amounts:
+        units = {
+            "search_units": case.counts.get("queries"),
+            "total_tokens": sum(case.counts.get(name, 0) for name in INPUT_TOKENS),
+        }
+        return self._per_token(
+            case, fields, call_type="rerank", rerank_billed_units=units
+        )
+
+    def _search(self, case: PriceCase, fields: Fields) -> Amounts:
+        return self._per_token(
+            case,
+            fields,
+            call_type="search",
+            number_of_queries=case.counts.get("queries"),
+        )
+
+    def _batch(self, case: PriceCase, fields: Fields) -> Amounts:
+        from litellm.cost_calculator import batch_cost_calculator
+
+        model, provider = self.name(case.key, fields)
+        family = family_of(str(fields["litellm_provider"]))
+        return batch_cost_calculator(
+            _usage(case),
+            model,
+            provider,
+            data_residency=case.region if family == "openai" else None,
+            vertex_location=case.region if family == "vertex_ai" else None,
+        )
+
+    def _pages(self, case: PriceCase, fields: Fields) -> Amounts:
+        from litellm.cost_calculator import ocr_batch_cost, ocr_cost
+        from litellm.llms.base_llm.ocr.transformation import OCRResponse, OCRUsageInfo
+
+        model, provider = self.name(case.key, fields)
+        used = OCRUsageInfo(
+            pages_processed=case.counts.get("pages", 0),
+            pages_processed_annotation=case.counts.get("annotated_pages", 0),
+            credits=case.counts.get("credits"),
+        )
+        if case.tier == "batch":
+            return ocr_batch_cost(model, provider, used)
+        answer = OCRResponse(pages=[], model=model, usage_info=used)
+        return ocr_cost(model, provider, answer)
+
+    def _video(self, case: PriceCase, fields: Fields) -> Amounts:
+        from litellm.cost_calculator import default_video_cost_calculator
+
+        seconds = float(case.counts.get("video_seconds", 0))
+        provider = str(fields["litellm_provider"])
+        return (default_video_cost_calculator(case.key, seconds, provider),)
+
+    def _image(self, case: PriceCase, fields: Fields) -> Amounts:
+        from litellm.litellm_core_utils.llm_cost_calc.utils import CostCalculatorUtils
+        from litellm.types.utils import ImageObject, ImageResponse
+
+        model, provider = self.name(case.key, fields)
+        images = [ImageObject(url="x")] * int(case.counts.get("image_count", 0))
+        answer = ImageResponse(data=images)
+        answer.usage = _image_usage(case)
+        router: Any = CostCalculatorUtils.route_image_generation_cost_calculator
+        found = router(
+            model=model,
+            completion_response=answer,
+            custom_llm_provider=provider or str(fields["litellm_provider"]),
+            call_type=fields["mode"],
+            vertex_location=case.region,
+        )
+        return (float(found),)
+
+    def _searches(self, case: PriceCase, fields: Fields) -> Amounts:
+        from litellm.litellm_core_utils.llm_cost_calc.tool_call_cost_tracking import (
+            StandardBuiltInToolCostTracking as Tools,
+        )
+        from litellm.llms import get_cost_for_web_search_request
+
+        model, provider = self.name(case.key, fields)
+        info = self._litellm.get_model_info(model, custom_llm_provider=provider)
+        usage: Any = _usage(case)
+        count = int(case.counts["web_searches"])
+        usage.prompt_tokens_details.web_search_requests = count
+        from litellm.types.utils import ServerToolUse
+
+        usage.server_tool_use = ServerToolUse(web_search_requests=count)
+        usage.server_side_tool_usage_details = {"web_search_calls": count}
+        family = family_of(str(fields["litellm_provider"]))
+        if family == "perplexity":
+            alone = case._replace(counts={})
+            with_searches = self._litellm.cost_per_token(
+                model=model, custom_llm_provider=provider, usage_object=usage
+            )
+            without = self._per_token(alone, fields, call_type="completion")
+            return (sum(with_searches) - sum(without),)
+        found = get_cost_for_web_search_request(family, usage, info)
+        if found is None:
+            found = count * Tools.get_default_cost_for_web_search(info)
+        return (float(found),)
+
+
+def _usage(case: PriceCase) -> Any:  # noqa: ANN401 - litellm's own type
+    from litellm.types.utils import (
+        CacheCreationTokenDetails,
+        CompletionTokensDetailsWrapper,
+        PromptTokensDetailsWrapper,
+        Usage,
+    )
+
+    used = _Counts(case.counts)
+    prompt = sum(used[name] for name in INPUT_TOKENS)
+    completion = sum(used[name] for name in OUTPUT_TOKENS)
+    short, long = used["cache_write_5m_tokens"], used["cache_write_1h_tokens"]
+    audio, image = used["cache_read_audio_tokens"], used["cache_read_image_tokens"]
+    details: dict[str, object] = {
+        "text_tokens": used["text_input_tokens"],
+        "audio_tokens": used["audio_input_tokens"] + audio,
+        "image_tokens": used["image_input_tokens"] + image,
+        "video_tokens": used["video_input_tokens"],
+        "cached_tokens": used["cache_read_tokens"] + audio + image,
+        "cached_tokens_details": {"audio_tokens": audio, "image_tokens": image},
+        "cache_creation_tokens": short + long,
+        "cache_creation_token_details": CacheCreationTokenDetails(
+            ephemeral_5m_input_tokens=short, ephemeral_1h_input_tokens=long
+        ),
+        "character_count": used["characters"] or None,
+        "image_count": used["image_count"] or None,
+        "audio_length_seconds": float(used["audio_seconds"]) or None,
+        "video_length_seconds": float(used["video_seconds"]) or None,
+        "query_count": used["queries"] or None,
+    }
+    return Usage(
+        speed="fast" if case.tier == "fast" else None,
+        inference_geo=case.region,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=prompt + completion,
+        prompt_tokens_details=PromptTokensDetailsWrapper(**details),
+        completion_tokens_details=CompletionTokensDetailsWrapper(
+            text_tokens=used["text_output_tokens"],
+            reasoning_tokens=used["reasoning_output_tokens"],
+            audio_tokens=used["audio_output_tokens"],
+            image_tokens=used["image_output_tokens"],
+            video_tokens=used["video_output_tokens"],
+        ),
+    )
+
+
+def _image_usage(case: PriceCase) -> Any:  # noqa: ANN401 - litellm's own type
+    from litellm.types.utils import ImageUsage, ImageUsageInputTokensDetails
+
+    used = _Counts(case.counts)
+    prompt = sum(used[name] for name in INPUT_TOKENS)
+    completion = sum(used[name] for name in OUTPUT_TOKENS)
+    usage = ImageUsage(
+        input_tokens=prompt,
+        output_tokens=completion,
+        total_tokens=prompt + completion,
+        input_tokens_details=ImageUsageInputTokensDetails(
+            text_tokens=used["text_input_tokens"],
+            image_tokens=used["image_input_tokens"],
+        ),
+    )
+    usage.output_tokens_details = {
+        "text_tokens": used["text_output_tokens"],
+        "image_tokens": used["image_output_tokens"],
+        "reasoning_tokens": used["reasoning_output_tokens"],
+    }
+    return usage
+
+
+class _Counts(dict[str, Counted]):
+    def __missing__(self, name: str) -> int:
+        return 0

@@ -1,0 +1,182 @@
+"""Calls drawn for one entry of the price list: what it can be used for, and how."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+__all__ = ["Counted", "Fields", "PriceCase", "drawn", "is_priced"]
+
+Counted = int | Decimal
+Fields = Mapping[str, Any]
+
+_START: Final = datetime(2026, 11, 2, tzinfo=UTC)  # a Monday
+_TOKEN_PRICE: Final = re.compile(
+    r"(in|out)put_cost_per(_audio|_image|_video|_reasoning)?_token|tiered_pricing"
+)
+_THRESHOLD: Final = re.compile(r"_above_(\d+)k_tokens")
+_SUFFIXES: Final = {
+    "_batches": "batch",
+    "_flex": "flex",
+    "_balanced": "balanced",
+    "_priority": "priority",
+    "_ultrafast": "ultrafast",
+}
+_TIERS: Final = ("standard", "fast", *_SUFFIXES.values(), "scale")
+
+# How likely each class of tokens is in one call, text input apart.
+_ODDS: Final = {
+    "cache_read_tokens": 0.5,
+    "cache_write_5m_tokens": 0.4,
+    "cache_write_1h_tokens": 0.3,
+    "text_output_tokens": 0.9,
+    "reasoning_output_tokens": 0.5,
+}
+_MODAL_ODDS: Final = {
+    "audio_input_tokens": 0.5,
+    "image_input_tokens": 0.5,
+    "video_input_tokens": 0.4,
+    "cache_read_audio_tokens": 0.3,
+    "cache_read_image_tokens": 0.3,
+    "audio_output_tokens": 0.5,
+    "image_output_tokens": 0.4,
+    "video_output_tokens": 0.3,
+}
+_IMAGE_ODDS: Final = {
+    "image_input_tokens": 0.5,
+    "text_output_tokens": 0.3,
+    "image_output_tokens": 0.9,
+}
+
+# Each other unit, and what a price for it may be called.
+_UNITS: Final = {
+    "image_count": r"(in|out)put_cost_per_image$",
+    "characters": r"input_cost_per_character$",
+    "pages": r"ocr_cost_per_page$",
+    "queries": r"input_cost_per_query$",
+    "web_searches": r"search_context_cost_per_query$",
+    "audio_seconds": r"input_cost_per_audio_per_second$",
+    "video_seconds": r"(in|out)put_cost_per_video_per_second$",
+}
+_SECONDS: Final = r"(in|out)put_cost_per_second(_\d+[pk])?$|cost_per_second$"
+_BY_SECOND: Final = {
+    "audio_transcription": "audio_seconds",
+    "audio_speech": "audio_seconds",
+    "realtime": "audio_seconds",
+    "video_generation": "video_seconds",
+}
+_REGIONS: Final = ("eu", "us", "global", "us-east5", "EU")
+
+
+class PriceCase(NamedTuple):
+    """One call of one entry of the list."""
+
+    key: str
+    counts: Mapping[str, Counted]
+    tier: str = "standard"
+    region: str | None = None
+    at: datetime = _START
+    duration_ms: int | None = None
+
+
+def is_priced(fields: Fields) -> bool:
+    """Whether the list states any price for an entry, be it 0."""
+    return any("cost_per" in name or name == "tiered_pricing" for name in fields)
+
+
+def drawn(
+    key: str, fields: Fields, chance: random.Random, calls: int
+) -> Iterator[PriceCase]:
+    """Yield calls of every kind that the entry has a price for.
+
+    Args:
+        key: the entry's name in the list.
+        fields: what the list says of it.
+        chance: where the numbers come from.
+        calls: how many calls by token; every other unit is drawn once.
+    """
+    for counts in _counts(fields, chance, calls):
+        yield PriceCase(
+            key,
+            counts,
+            tier=_tier(fields, chance),
+            region=chance.choice((None, *_REGIONS)),
+            at=_START + timedelta(minutes=chance.randrange(7 * 24 * 60)),
+            duration_ms=chance.randrange(1, 100_000),
+        )
+
+
+def _counts(
+    fields: Fields, chance: random.Random, calls: int
+) -> Iterator[Mapping[str, Counted]]:
+    if any(_TOKEN_PRICE.match(name) for name in fields):
+        for _ in range(calls):
+            yield _tokens(fields, chance)
+        for limit in sorted(_limits(fields)):
+            yield from (_with_input(fields, chance, limit + d) for d in (-1, 0, 1))
+    for unit in _units(fields):
+        yield {unit: _amount(unit, chance)}
+
+
+def _units(fields: Fields) -> list[str]:
+    units = [u for u, p in _UNITS.items() if any(re.match(p, n) for n in fields)]
+    by_second = _BY_SECOND.get(str(fields.get("mode")))
+    if by_second and any(re.match(_SECONDS, name) for name in fields):
+        units.append(by_second)
+    if not by_second and any(re.match(_SECONDS, name) for name in fields):
+        units.append("text_input_tokens")
+    return units
+
+
+def _amount(unit: str, chance: random.Random) -> Counted:
+    if unit.endswith("_seconds"):
+        return Decimal(chance.randrange(1, 10_000_000)) / 1000
+    return chance.randrange(1, 100)
+
+
+def _tokens(fields: Fields, chance: random.Random) -> Mapping[str, int]:
+    most = chance.choice((1_000, 50_000, 400_000))
+    odds = _ODDS
+    if fields.get("mode") in ("image_generation", "image_edit"):
+        odds = _IMAGE_ODDS
+    elif any("audio" in n or "image" in n or "video" in n for n in fields):
+        odds = _ODDS | _MODAL_ODDS
+    counts = {
+        name: chance.randrange(1, most)
+        for name, odd in odds.items()
+        if chance.random() < odd
+    }
+    return {"text_input_tokens": chance.randrange(1, most)} | counts
+
+
+def _with_input(
+    fields: Fields, chance: random.Random, tokens: int
+) -> Mapping[str, int]:
+    """A call of so many input tokens, some of them read from a cache."""
+    if fields.get("mode") in ("image_generation", "image_edit"):
+        return {"text_input_tokens": tokens, "image_output_tokens": 1_000}
+    cached = chance.randrange(1, tokens)
+    output = chance.randrange(1, 400_000)
+    return {
+        "text_input_tokens": tokens - cached,
+        "cache_read_tokens": cached,
+        "text_output_tokens": output,
+    }
+
+
+def _limits(fields: Fields) -> set[int]:
+    found = {int(m[1]) * 1000 for name in fields for m in _THRESHOLD.finditer(name)}
+    for tier in fields.get("tiered_pricing") or ():
+        found.update(int(end) for end in tier.get("range", ()))
+    return found - {0}
+
+
+def _tier(fields: Fields, chance: random.Random) -> str:
+    stated = {t for s, t in _SUFFIXES.items() if any(n.endswith(s) for n in fields)}
+    if stated and chance.random() < 0.6:
+        return chance.choice(sorted(stated))
+    return chance.choice(("standard",) * 6 + _TIERS)
