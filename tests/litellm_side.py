@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from taximeter_processors.model_names import family_of
 from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS
-from tests.price_cases import Counted, Fields, PriceCase
+from tests.price_cases import Counted, Fields, PriceCase, size_of
 
 __all__ = ["Litellm"]
 
@@ -33,6 +33,9 @@ class Litellm:
 
         litellm.suppress_debug_info = True
         self._litellm: Any = litellm
+        self._names: dict[str, tuple[str, str]] = {}
+        self._twins: dict[str, str] = {}
+        self._hidden: dict[str, Any] = {}
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
@@ -47,46 +50,93 @@ class Litellm:
         """Return what litellm charges for a call."""
         from litellm._internal_context import pinned_billing_time
 
+        self._learn(case.key, fields)
+        self._alone(case.key)
         with pinned_billing_time(case.at):
             return self._cost(case, fields)
 
     def _cost(self, case: PriceCase, fields: Fields) -> Amounts:
-        mode, counts = fields.get("mode"), case.counts
-        if "web_searches" in counts:
-            return self._searches(case, fields)
+        for name, tool in self._tools.items():
+            if name in case.counts:
+                return tool(case, fields)
+        mode = fields.get("mode")
         if mode in _IMAGE_MODES:
             return self._image(case, fields)
-        if case.tier == "batch" and mode != "ocr":
+        if case.tier == "batch" and any(
+            name.endswith("_tokens") for name in case.counts
+        ):
             return self._batch(case, fields)
-        by_mode: Mapping[object, Callable[[PriceCase, Fields], Amounts]] = {
+        return self._by_mode.get(mode, self._tokens)(case, fields)
+
+    @property
+    def _tools(self) -> Mapping[str, Callable[[PriceCase, Fields], Amounts]]:
+        return {
+            "web_searches": self._searches,
+            "maps_queries": self._maps,
+            "sessions": self._sessions,
+        }
+
+    @property
+    def _by_mode(self) -> Mapping[object, Callable[[PriceCase, Fields], Amounts]]:
+        return {
             "audio_speech": self._speech,
             "audio_transcription": self._transcription,
             "ocr": self._pages,
             "rerank": self._rerank,
             "search": self._search,
+            "vector_store": self._stored,
             "video_generation": self._video,
         }
-        return by_mode.get(mode, self._tokens)(case, fields)
 
-    def name(self, key: str, fields: Fields) -> tuple[str, str | None]:
-        """Return the model and provider by which litellm finds this very entry."""
+    def name(self, key: str) -> tuple[str, str]:
+        """Return the model and the provider by which litellm finds this entry."""
+        return self._names[key]
+
+    def _learn(self, key: str, fields: Fields) -> None:
+        """Find out how litellm calls an entry, and which other one hides it.
+
+        "deepseek-chat" of DeepSeek is "deepseek/deepseek-chat" to it as long as there
+        is one, so that one has to go while the other is priced.
+        """
+        if key in self._names:
+            return
+        self._alone("")  # to see every name
         provider = str(fields["litellm_provider"])
         family = family_of(provider)
         model = key.removeprefix(f"{family}/")
-        for spelt in ((model, family), (key, provider), (key, None), (key, family)):
+        for spelt in ((key, family), (model, family)):
             if self._finds(*spelt) == key:
-                return spelt
-        raise LookupError(key)
+                self._names[key] = spelt
+                return
+        twin = self._finds(key, family)
+        self._names[key] = (key, provider if twin is None else family)
+        if twin is not None:
+            self._twins[key] = twin
+
+    def _alone(self, key: str) -> None:
+        """Hide the entry that litellm would take instead, until another key is asked.
+
+        Hiding makes it forget what it had looked up, which takes milliseconds.
+        """
+        twin = self._twins.get(key)
+        if twin in self._hidden or (twin is None and not self._hidden):
+            return
+        from litellm.utils import _invalidate_model_cost_lowercase_map as forget
+
+        prices = self._litellm.model_cost
+        prices.update(self._hidden)
+        self._hidden = {} if twin is None else {twin: prices.pop(twin)}
+        forget()
 
     def _finds(self, model: str, provider: str | None) -> str | None:
         try:
             found = self._litellm.get_model_info(model, custom_llm_provider=provider)
-        except Exception:  # noqa: BLE001 - litellm raises nothing narrower
+        except Exception:
             return None
         return str(found["key"])
 
     def _per_token(self, case: PriceCase, fields: Fields, **more: object) -> Amounts:
-        model, provider = self.name(case.key, fields)
+        model, provider = self.name(case.key)
         tier = None if case.tier == "standard" else case.tier
         family = family_of(str(fields["litellm_provider"]))
         found = self._litellm.cost_per_token(
@@ -103,7 +153,13 @@ class Litellm:
 
     def _tokens(self, case: PriceCase, fields: Fields) -> Amounts:
         call_type = "embedding" if fields.get("mode") == "embedding" else "completion"
-        return self._per_token(case, fields, call_type=call_type)
+        return self._per_token(
+            case,
+            fields,
+            call_type=call_type,
+            prompt_characters=case.counts.get("characters"),
+            completion_characters=case.counts.get("output_characters"),
+        )
 
     def _speech(self, case: PriceCase, fields: Fields) -> Amounts:
         characters = case.counts.get("characters")
@@ -130,17 +186,19 @@ class Litellm:
         )
 
     def _search(self, case: PriceCase, fields: Fields) -> Amounts:
+        queries = int(case.counts["queries"])
         return self._per_token(
             case,
             fields,
             call_type="search",
-            number_of_queries=case.counts.get("queries"),
+            number_of_queries=queries,
+            response=_Searched(case.key, queries),
         )
 
     def _batch(self, case: PriceCase, fields: Fields) -> Amounts:
         from litellm.cost_calculator import batch_cost_calculator
 
-        model, provider = self.name(case.key, fields)
+        model, provider = self.name(case.key)
         family = family_of(str(fields["litellm_provider"]))
         return batch_cost_calculator(
             _usage(case),
@@ -154,12 +212,13 @@ class Litellm:
         from litellm.cost_calculator import ocr_batch_cost, ocr_cost
         from litellm.llms.base_llm.ocr.transformation import OCRResponse, OCRUsageInfo
 
-        model, provider = self.name(case.key, fields)
+        model, provider = self.name(case.key)
         used = OCRUsageInfo(
             pages_processed=case.counts.get("pages", 0),
             pages_processed_annotation=case.counts.get("annotated_pages", 0),
-            credits=case.counts.get("credits"),
         )
+        if "credits" in case.counts:
+            used.credits = case.counts["credits"]
         if case.tier == "batch":
             return ocr_batch_cost(model, provider, used)
         answer = OCRResponse(pages=[], model=model, usage_info=used)
@@ -176,47 +235,86 @@ class Litellm:
         from litellm.litellm_core_utils.llm_cost_calc.utils import CostCalculatorUtils
         from litellm.types.utils import ImageObject, ImageResponse
 
-        model, provider = self.name(case.key, fields)
-        images = [ImageObject(url="x")] * int(case.counts.get("image_count", 0))
-        answer = ImageResponse(data=images)
+        model, _ = self.name(case.key)
+        width, height = size_of(case.key)
+        asked, steps = f"{width}-x-{height}", 50
+        if "-steps/" in case.key:  # Bedrock's entries are named by size and steps
+            asked, most, *_, model = case.key.split("/")
+            steps = 51 if most == "max-steps" else 50
+        count = int(case.counts.get("image_count", 0))
+        if "image_pixels" in case.counts:
+            count = int(case.counts["image_pixels"]) // (width * height)
+        answer = ImageResponse(data=[ImageObject(url="x")] * count)
         answer.usage = _image_usage(case)
         router: Any = CostCalculatorUtils.route_image_generation_cost_calculator
         found = router(
             model=model,
             completion_response=answer,
-            custom_llm_provider=provider or str(fields["litellm_provider"]),
+            custom_llm_provider=family_of(str(fields["litellm_provider"])),
             call_type=fields["mode"],
+            size=asked,
+            optional_params={"steps": steps},
             vertex_location=case.region,
         )
         return (float(found),)
+
+    def _stored(self, case: PriceCase, fields: Fields) -> Amounts:
+        """It prices one search, whatever the answer."""
+        from litellm.cost_calculator import vector_store_search_cost
+
+        found = vector_store_search_cost(case.key, "vertex_ai", None)
+        return (float(sum(found)) * int(case.counts["queries"]),)
+
+    def _sessions(self, case: PriceCase, fields: Fields) -> Amounts:
+        from litellm.litellm_core_utils.llm_cost_calc.tool_call_cost_tracking import (
+            StandardBuiltInToolCostTracking as Tools,
+        )
+
+        sessions, provider = int(case.counts["sessions"]), fields["litellm_provider"]
+        return (Tools.get_cost_for_code_interpreter(sessions, provider),)
+
+    def _maps(self, case: PriceCase, fields: Fields) -> Amounts:
+        from litellm.llms import get_cost_for_google_maps_grounding_request
+
+        usage: Any = _usage(case)
+        count = int(case.counts["maps_queries"])
+        usage.prompt_tokens_details.google_maps_grounding_requests = count
+        family = family_of(str(fields["litellm_provider"]))
+        found = get_cost_for_google_maps_grounding_request(
+            family, usage, self._info(case)
+        )
+        return (float(found or 0),)
 
     def _searches(self, case: PriceCase, fields: Fields) -> Amounts:
         from litellm.litellm_core_utils.llm_cost_calc.tool_call_cost_tracking import (
             StandardBuiltInToolCostTracking as Tools,
         )
         from litellm.llms import get_cost_for_web_search_request
+        from litellm.types.utils import ServerToolUse
 
-        model, provider = self.name(case.key, fields)
-        info = self._litellm.get_model_info(model, custom_llm_provider=provider)
         usage: Any = _usage(case)
         count = int(case.counts["web_searches"])
         usage.prompt_tokens_details.web_search_requests = count
-        from litellm.types.utils import ServerToolUse
-
         usage.server_tool_use = ServerToolUse(web_search_requests=count)
         usage.server_side_tool_usage_details = {"web_search_calls": count}
         family = family_of(str(fields["litellm_provider"]))
-        if family == "perplexity":
-            alone = case._replace(counts={})
-            with_searches = self._litellm.cost_per_token(
-                model=model, custom_llm_provider=provider, usage_object=usage
+        if family == "perplexity":  # part of its price for tokens
+            model, provider = self.name(case.key)
+            return (
+                sum(
+                    self._litellm.cost_per_token(
+                        model, custom_llm_provider=provider, usage_object=usage
+                    )
+                ),
             )
-            without = self._per_token(alone, fields, call_type="completion")
-            return (sum(with_searches) - sum(without),)
-        found = get_cost_for_web_search_request(family, usage, info)
+        found = get_cost_for_web_search_request(family, usage, self._info(case))
         if found is None:
-            found = count * Tools.get_default_cost_for_web_search(info)
+            found = count * Tools.get_default_cost_for_web_search(self._info(case))
         return (float(found),)
+
+    def _info(self, case: PriceCase) -> Any:  # noqa: ANN401 - litellm's own type
+        model, provider = self.name(case.key)
+        return self._litellm.get_model_info(model, custom_llm_provider=provider)
 
 
 def _usage(case: PriceCase) -> Any:  # noqa: ANN401 - litellm's own type
@@ -287,6 +385,15 @@ def _image_usage(case: PriceCase) -> Any:  # noqa: ANN401 - litellm's own type
         "reasoning_tokens": used["reasoning_output_tokens"],
     }
     return usage
+
+
+class _Searched:
+    """What Parallel's answer says of itself: its mode, and how many searches it was."""
+
+    def __init__(self, key: str, queries: int) -> None:
+        used = [{"name": "sku_search", "count": queries}]
+        mode = key.rpartition("search-")[2]
+        self._hidden_params = {"mode": mode, "_parallel_ai_usage": used}
 
 
 class _Counts(dict[str, Counted]):

@@ -9,15 +9,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Counted", "Fields", "PriceCase", "drawn", "is_priced"]
+__all__ = ["Counted", "Fields", "PriceCase", "drawn", "is_priced", "size_of"]
 
 Counted = int | Decimal
 Fields = Mapping[str, Any]
 
 _START: Final = datetime(2026, 11, 2, tzinfo=UTC)  # a Monday
+_IMAGES: Final = ("image_generation", "image_edit")
 _TOKEN_PRICE: Final = re.compile(
-    r"(in|out)put_cost_per(_audio|_image|_video|_reasoning)?_token|tiered_pricing"
+    r"(in|out)put_cost_per(_audio|_image|_video|_reasoning)?_token"
 )
+_SIZE: Final = re.compile(r"(\d+)-x-(\d+)")
 _THRESHOLD: Final = re.compile(r"_above_(\d+)k_tokens")
 _SUFFIXES: Final = {
     "_batches": "batch",
@@ -56,7 +58,12 @@ _IMAGE_ODDS: Final = {
 _UNITS: Final = {
     "image_count": r"(in|out)put_cost_per_image$",
     "characters": r"input_cost_per_character$",
+    "output_characters": r"output_cost_per_character$",
     "pages": r"ocr_cost_per_page$",
+    "annotated_pages": r"annotation_cost_per_page$",
+    "credits": r"ocr_cost_per_credit$",
+    "maps_queries": r"google_maps_grounding_cost_per_query$",
+    "sessions": r"code_interpreter_cost_per_session$",
     "queries": r"input_cost_per_query$",
     "web_searches": r"search_context_cost_per_query$",
     "audio_seconds": r"input_cost_per_audio_per_second$",
@@ -99,7 +106,7 @@ def drawn(
         chance: where the numbers come from.
         calls: how many calls by token; every other unit is drawn once.
     """
-    for counts in _counts(fields, chance, calls):
+    for counts in _counts(key, fields, chance, calls):
         yield PriceCase(
             key,
             counts,
@@ -111,19 +118,44 @@ def drawn(
 
 
 def _counts(
-    fields: Fields, chance: random.Random, calls: int
+    key: str, fields: Fields, chance: random.Random, calls: int
 ) -> Iterator[Mapping[str, Counted]]:
-    if any(_TOKEN_PRICE.match(name) for name in fields):
+    if _by_token(fields):
         for _ in range(calls):
             yield _tokens(fields, chance)
         for limit in sorted(_limits(fields)):
             yield from (_with_input(fields, chance, limit + d) for d in (-1, 0, 1))
+    if fields.get("mode") == "audio_speech" and "output_cost_per_image" in fields:
+        yield {}  # a song, which is sold by the call
     for unit in _units(fields):
         yield {unit: _amount(unit, chance)}
+    if any("cost_per_pixel" in name for name in fields):
+        width, height = size_of(key)
+        yield {"image_pixels": chance.randrange(1, 10) * width * height}
+
+
+def _by_token(fields: Fields) -> bool:
+    names = set(fields).union(*(fields.get("tiered_pricing") or ()))
+    if fields.get("mode") in _IMAGES:  # "output_cost_per_token: 0.0" says nothing
+        return "input_cost_per_token" in names
+    return any(_TOKEN_PRICE.match(name) for name in names)
+
+
+def size_of(key: str) -> tuple[int, int]:
+    """Return the size in an entry's name, else the usual one.
+
+    >>> size_of("azure/hd/1024-x-1792/dall-e-3"), size_of("azure_ai/FLUX.2-flex")
+    ((1024, 1792), (1024, 1024))
+    """
+    found = _SIZE.search(key)
+    return (int(found[1]), int(found[2])) if found else (1024, 1024)
 
 
 def _units(fields: Fields) -> list[str]:
-    units = [u for u, p in _UNITS.items() if any(re.match(p, n) for n in fields)]
+    names = set(fields).union(*(fields.get("tiered_pricing") or ()))
+    units = [u for u, p in _UNITS.items() if any(re.match(p, n) for n in names)]
+    if fields.get("mode") == "audio_speech":
+        units = [unit for unit in units if unit != "image_count"]
     by_second = _BY_SECOND.get(str(fields.get("mode")))
     if by_second and any(re.match(_SECONDS, name) for name in fields):
         units.append(by_second)
@@ -135,13 +167,16 @@ def _units(fields: Fields) -> list[str]:
 def _amount(unit: str, chance: random.Random) -> Counted:
     if unit.endswith("_seconds"):
         return Decimal(chance.randrange(1, 10_000_000)) / 1000
-    return chance.randrange(1, 100)
+    # Few images: for each of them litellm reads all the names of its list.
+    return chance.randrange(1, 5 if unit == "image_count" else 100)
 
 
 def _tokens(fields: Fields, chance: random.Random) -> Mapping[str, int]:
     most = chance.choice((1_000, 50_000, 400_000))
     odds = _ODDS
-    if fields.get("mode") in ("image_generation", "image_edit"):
+    if fields.get("mode") == "rerank":
+        odds = {}
+    elif fields.get("mode") in _IMAGES:
         odds = _IMAGE_ODDS
     elif any("audio" in n or "image" in n or "video" in n for n in fields):
         odds = _ODDS | _MODAL_ODDS
@@ -157,7 +192,7 @@ def _with_input(
     fields: Fields, chance: random.Random, tokens: int
 ) -> Mapping[str, int]:
     """A call of so many input tokens, some of them read from a cache."""
-    if fields.get("mode") in ("image_generation", "image_edit"):
+    if fields.get("mode") in _IMAGES:
         return {"text_input_tokens": tokens, "image_output_tokens": 1_000}
     cached = chance.randrange(1, tokens)
     output = chance.randrange(1, 400_000)

@@ -176,9 +176,7 @@ class ModelIndex:
         for (family, model), key in self._exact.items():
             self._folded.setdefault((family, model.lower()), key)
 
-    def find(
-        self, provider: str, model: str, region: str | None = None
-    ) -> str | None:
+    def find(self, provider: str, model: str, region: str | None = None) -> str | None:
         """Return the list's key for a model at a provider, or None if there is none."""
         if region and (found := self.find(provider, f"{region.lower()}/{model}")):
             return found
@@ -194,7 +192,6 @@ class ModelIndex:
                     if key is not None:
                         return key
         return None
-
 
     def has_regions(self, provider: str, model: str) -> bool:
         """Whether a model has entries of its own for some regions."""

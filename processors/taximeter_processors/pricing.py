@@ -235,7 +235,7 @@ class PriceBook:
         model: str,
         service_tier: str,
         region: str | None = None,
-        off_peak: bool = False,  # noqa: FBT001, FBT002 - a part of a key
+        off_peak: bool = False,
     ) -> _Price:
         match = self._index.find(provider, model, region)
         regional = self._index.has_regions(provider, model)

@@ -97,7 +97,7 @@ def _unstated_cache_read(
     Fireworks documents half of it for every model without one (litellm
     `llms/fireworks_ai/cache_pricing.py`).
     """
-    if entry.family == "fireworks_ai":
+    if entry.fields.get("litellm_provider") == "fireworks_ai":
         standard = entry.price("input_cost_per_token")
         return None if standard is None else standard / 2
     return text_input

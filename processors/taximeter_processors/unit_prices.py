@@ -7,23 +7,43 @@ the same table for people.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
-from taximeter_processors.price_entries import PriceEntry
+from taximeter_processors.price_entries import PriceEntry, pico_per_unit
+from taximeter_processors.regions import regional_multiplier
 
 __all__ = ["CALLS", "ELAPSED", "UnitPrice", "elapsed_price", "unit_prices"]
 
 ELAPSED: Final = "elapsed_seconds"
 CALLS: Final = "calls"
 
+# What search APIs return unless they are asked for more; the event does not say.
+_USUAL_RESULTS: Final = 10
+
 # Its possible prices, each with the modes in which the list means it so (none: in
 # all). "input_cost_per_second" of a chat model is the wall clock of rented capacity
 # and prices no audio.
 _HEARD: Final = ("audio_transcription", "audio_speech", "realtime")
+_SPOKEN: Final = ("audio_speech",)
+_BUT_SPOKEN: Final = (
+    "chat",
+    "completion",
+    "embedding",
+    "image_edit",
+    "image_generation",
+    "realtime",
+    "responses",
+    "video_generation",
+    None,
+)
 _MADE: Final = ("video_generation",)
-_UNIT_PRICES: Final[Mapping[str, Sequence[tuple[str, Sequence[str]]]]] = {
-    "image_count": (("output_cost_per_image", ()), ("input_cost_per_image", ())),
+_UNIT_PRICES: Final[Mapping[str, Sequence[tuple[str, Sequence[str | None]]]]] = {
+    "image_count": (
+        ("output_cost_per_image", _BUT_SPOKEN),
+        ("input_cost_per_image", ()),
+    ),
     "image_pixels": (("input_cost_per_pixel", ()), ("output_cost_per_pixel", ())),
     "characters": (("input_cost_per_character", ()),),
     "output_characters": (("output_cost_per_character", ()),),
@@ -46,7 +66,8 @@ _UNIT_PRICES: Final[Mapping[str, Sequence[tuple[str, Sequence[str]]]]] = {
         ("output_cost_per_second", _MADE),
         ("input_cost_per_video_per_second", ()),
     ),
-    CALLS: (("input_cost_per_request", ()),),
+    # A song is one call, whatever it is called in the list.
+    CALLS: (("input_cost_per_request", ()), ("output_cost_per_image", _SPOKEN)),
 }
 _IMAGE_MODES: Final = ("image_generation", "image_edit")
 _DRAWN: Final = ("image_count", "image_pixels")
@@ -78,6 +99,8 @@ def unit_prices(entry: PriceEntry) -> dict[str, UnitPrice]:
     searches = _search_price(entry)
     if searches is not None:
         prices["web_searches"] = UnitPrice(searches, made=False)
+    if "queries" not in prices and (query := _tabled_query(entry)) is not None:
+        prices["queries"] = UnitPrice(query, made=False)
     elapsed = elapsed_price(entry)
     if elapsed is not None:
         prices[ELAPSED] = UnitPrice(elapsed, made=False)
@@ -96,7 +119,31 @@ def _unit_price(entry: PriceEntry, name: str) -> UnitPrice | None:
     if price is None:
         return None
     drawn = name in _DRAWN and entry.mode in _IMAGE_MODES
+    if drawn:
+        price *= regional_multiplier(entry, entry.region)
     return UnitPrice(price, made=drawn or source.startswith("output_"))
+
+
+def _tabled_query(entry: PriceEntry) -> Fraction | None:
+    """A search whose price depends on how many results it may have: the usual ten.
+
+    >>> _tabled_query(PriceEntry("m", {"tiered_pricing": [
+    ...     {"max_results_range": [0, 25], "input_cost_per_query": "0.005"},
+    ...     {"max_results_range": [26, 100], "input_cost_per_query": "0.025"}]}))
+    Fraction(5000000000, 1)
+    """
+    tiers = entry.fields.get("tiered_pricing")
+    rows = cast("list[object]", tiers) if isinstance(tiers, list) else []
+    for row in rows:
+        tier = cast("dict[str, object]", row) if isinstance(row, dict) else {}
+        limits = tier.get("max_results_range")
+        first, last = (
+            cast("list[object]", limits) if isinstance(limits, list) else (1, 0)
+        )
+        numbers = isinstance(first, (int, Decimal)) and isinstance(last, (int, Decimal))
+        if numbers and first <= _USUAL_RESULTS <= last:  # type: ignore[operator]
+            return pico_per_unit(tier.get("input_cost_per_query"))
+    return None
 
 
 def _search_price(entry: PriceEntry) -> Fraction | None:

@@ -48,9 +48,7 @@ class FailsOnce:
         if model == "trip" and not self._marker.exists():
             self._marker.touch()
             raise RuntimeError("the price book fell over")
-        return self._prices.price_counts(
-            provider, model, service_tier, counts, call
-        )
+        return self._prices.price_counts(provider, model, service_tier, counts, call)
 
 
 class WrongClock:
