@@ -213,7 +213,7 @@ class Litellm:
         from litellm.llms.base_llm.ocr.transformation import OCRResponse, OCRUsageInfo
 
         model, provider = self.name(case.key)
-        used = OCRUsageInfo(
+        used: Any = OCRUsageInfo(
             pages_processed=case.counts.get("pages", 0),
             pages_processed_annotation=case.counts.get("annotated_pages", 0),
         )
@@ -262,7 +262,8 @@ class Litellm:
         """It prices one search, whatever the answer."""
         from litellm.cost_calculator import vector_store_search_cost
 
-        found = vector_store_search_cost(case.key, "vertex_ai", None)
+        nothing: Any = None
+        found = vector_store_search_cost(case.key, "vertex_ai", nothing)
         return (float(sum(found)) * int(case.counts["queries"]),)
 
     def _sessions(self, case: PriceCase, fields: Fields) -> Amounts:
@@ -370,7 +371,7 @@ def _image_usage(case: PriceCase) -> Any:  # noqa: ANN401 - litellm's own type
     used = _Counts(case.counts)
     prompt = sum(used[name] for name in INPUT_TOKENS)
     completion = sum(used[name] for name in OUTPUT_TOKENS)
-    usage = ImageUsage(
+    usage: Any = ImageUsage(
         input_tokens=prompt,
         output_tokens=completion,
         total_tokens=prompt + completion,
@@ -396,6 +397,6 @@ class _Searched:
         self._hidden_params = {"mode": mode, "_parallel_ai_usage": used}
 
 
-class _Counts(dict[str, Counted]):
+class _Counts(dict[str, Any]):
     def __missing__(self, name: str) -> int:
         return 0

@@ -85,7 +85,7 @@ def amounts_of(event: Call | UsageEvent, pricer: Pricer) -> Amounts:
 def _difference(event: UsageCorrected, pricer: Pricer) -> Amounts:
     facts = event.provider, event.model, event.service_tier
     # The call took as long as it took: its time is no part of a difference.
-    call = Occurrence(event.occurred_at, event.region, duration_ms=0)
+    call = Occurrence(event.occurred_at, event.region, 0, event.response_model)
     before, after = counts_of(event.old_usage), counts_of(event.new_usage)
     old = pricer.price_counts(*facts, before, call)
     new = pricer.price_counts(*facts, after, call)

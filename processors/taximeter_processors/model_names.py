@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["ModelIndex", "families_of", "family_of"]
+from taximeter_processors.model_spellings import Spelling, spellings
+from taximeter_schemas.errors import ConfigurationError
+
+__all__ = ["Match", "ModelIndex", "families_of", "family_of"]
 
 # In the list, but nothing that anyone can call.
 _NOT_MODELS: Final = frozenset({"sample_spec", "fallback_generalizations", "rules"})
@@ -93,6 +96,17 @@ def family_of(provider: str) -> str:
     return families_of(provider)[0]
 
 
+class Match(NamedTuple):
+    """An entry of the list, and the rule that found it; none for its own name."""
+
+    key: str
+    rule: str = ""
+
+    def __str__(self) -> str:
+        """Return what the charge says: the entry, and the rule where there is one."""
+        return f"{self.key} ({self.rule})" if self.rule else self.key
+
+
 class ModelIndex:
     """Finds the key of a price list that prices (provider, model).
 
@@ -106,8 +120,9 @@ class ModelIndex:
     ...     "gemini-2.5-pro": {"litellm_provider": "vertex_ai-language-models"},
     ...     "perplexity/perplexity/sonar": {"litellm_provider": "perplexity"},
     ...     "perplexity/sonar": {"litellm_provider": "perplexity"},
+    ...     "azure/eu/gpt-4o": {"litellm_provider": "azure"},
     ...     "sample_spec": {"litellm_provider": "openai"},
-    ... })
+    ... }, aliases={"azure/our-chat": "azure/eu/gpt-4o"})
 
     1. The entry "provider/model", before a bare one of the same provider:
 
@@ -136,15 +151,31 @@ class ModelIndex:
     >>> index.find("acme", "openai/gpt-4o") is None
     True
 
-    5. A fine-tuned model has the price of what was tuned:
+    5. By the further rules of `model_spellings`, each of which stands in the match:
 
-    >>> index.find("openai", "ft:gpt-4o-2024-08-06:acme::A1b2")
-    'ft:gpt-4o-2024-08-06'
+    >>> index.match("openai", "ft:gpt-4o-2024-08-06:acme::A1b2")
+    Match(key='ft:gpt-4o-2024-08-06', rule='fine-tuned')
+    >>> str(index.match("google", "models/gemini-2.5-pro"))
+    'gemini/gemini-2.5-pro (resource name)'
+    >>> str(index.match("openai", "gpt-4o"))
+    'gpt-4o'
 
     6. Last, whatever the case of its letters:
 
     >>> index.find("OpenAI", "GPT-4o")
     'gpt-4o'
+
+    7. A region's own entry, before all others, where the event says the region:
+
+    >>> index.match("azure", "gpt-4o", "EU")
+    Match(key='azure/eu/gpt-4o', rule='region eu')
+    >>> index.match("azure", "gpt-4o", "westus") is None
+    True
+
+    8. A deployment's private name, by the table that its owner gives:
+
+    >>> index.match("azure", "our-chat")
+    Match(key='azure/eu/gpt-4o', rule='alias')
 
     A dated snapshot is priced only by an entry of its own, and an example entry never:
 
@@ -152,7 +183,12 @@ class ModelIndex:
     (None, None)
     """
 
-    def __init__(self, entries: Mapping[str, Mapping[str, object]]) -> None:
+    def __init__(
+        self,
+        entries: Mapping[str, Mapping[str, object]],
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        self._aliases = dict(_aliased(entries, aliases or {}))
         self._exact: dict[tuple[str, str], str] = {}
         named = list(_named(entries))
         whole = [
@@ -176,21 +212,31 @@ class ModelIndex:
         for (family, model), key in self._exact.items():
             self._folded.setdefault((family, model.lower()), key)
 
-    def find(self, provider: str, model: str, region: str | None = None) -> str | None:
+    def find(self, provider: str, model: str) -> str | None:
         """Return the list's key for a model at a provider, or None if there is none."""
-        if region and (found := self.find(provider, f"{region.lower()}/{model}")):
-            return found
+        match = self.match(provider, model)
+        return None if match is None else match.key
+
+    def match(
+        self, provider: str, model: str, region: str | None = None
+    ) -> Match | None:
+        """Return the entry for a model at a provider in a region, and why that one."""
+        if region:
+            place = region.strip().lower()
+            if found := self.match(provider, f"{place}/{model}"):
+                return Match(found.key, f"region {place}")
         families = families_of(provider)
-        names = list(_spellings(families, model))
-        for index, spelt in (
-            (self._exact, names),
-            (self._folded, map(str.lower, names)),
-        ):
-            for name in spelt:
+        for family in families:
+            if alias := self._aliases.get((family, model.strip())):
+                return Match(alias, "alias")
+        names = list(_names(families, model))
+        folded = [Spelling(name.lower(), rule) for name, rule in names]
+        for index, spelt in ((self._exact, names), (self._folded, folded)):
+            for name, rule in spelt:
                 for family in families:
                     key = index.get((family, name))
                     if key is not None:
-                        return key
+                        return Match(key, rule)
         return None
 
     def has_regions(self, provider: str, model: str) -> bool:
@@ -198,9 +244,22 @@ class ModelIndex:
         families = families_of(provider)
         return any(
             (family, name) in self._regional
-            for name in _spellings(families, model)
+            for name, _ in _names(families, model)
             for family in families
         )
+
+
+def _aliased(
+    entries: Mapping[str, Mapping[str, object]], aliases: Mapping[str, str]
+) -> Iterator[tuple[tuple[str, str], str]]:
+    for alias, key in aliases.items():
+        provider, slash, model = alias.partition("/")
+        if not slash or key not in entries:
+            raise ConfigurationError(
+                f"alias {alias!r} means {key!r}: write provider/model, and an entry of "
+                "the price list"
+            )
+        yield (family_of(provider), model), key
 
 
 def _named(
@@ -218,12 +277,11 @@ def _own(key: str, family: str) -> str:
     return model if family in families_of(prefix) else ""
 
 
-def _spellings(families: tuple[str, ...], model: str) -> Iterator[str]:
+def _names(families: tuple[str, ...], model: str) -> Iterator[Spelling]:
+    """A model as it is called, then without its provider, then by further rules."""
     name = model.strip()
-    yield name
+    yield Spelling(name)
     prefix, slash, rest = name.partition("/")
     if slash and not set(families).isdisjoint(families_of(prefix)):
         name = rest
-        yield name
-    if name.startswith("ft:"):
-        yield ":".join(name.split(":", 2)[:2])
+    yield from spellings(families, name)

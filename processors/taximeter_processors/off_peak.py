@@ -39,9 +39,9 @@ class _Window:
     weekdays: frozenset[int] | None
 
     def covers(self, moment: datetime, calendar: tzinfo) -> bool:
-        if self.weekdays is not None:
-            if moment.astimezone(calendar).isoweekday() not in self.weekdays:
-                return False
+        days = self.weekdays
+        if days is not None and moment.astimezone(calendar).isoweekday() not in days:
+            return False
         now = moment.time()
         if self.start < self.end:
             return self.start <= now < self.end
@@ -146,7 +146,7 @@ def _weekday(stated: object) -> int | None:
     if isinstance(stated, str):
         short = stated.strip().lower()[:3]
         return _WEEKDAYS.index(short) + 1 if short in _WEEKDAYS else None
-    return stated if isinstance(stated, int) and 1 <= stated <= 7 else None
+    return stated if isinstance(stated, int) and stated in range(1, 8) else None
 
 
 def _calendar(stated: object) -> tzinfo:

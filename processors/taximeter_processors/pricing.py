@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from taximeter_processors.ladders import Ladder, price_ladder
 from taximeter_processors.model_names import ModelIndex
+from taximeter_processors.model_spellings import FREE
 from taximeter_processors.off_peak import OffPeak, off_peak_of
 from taximeter_processors.price_entries import PriceEntry, refuse_floats
 from taximeter_processors.rates import Counts, RateCard, counts_of
@@ -59,6 +60,11 @@ class Circumstances(Protocol):
         ...
 
     @property
+    def response_model(self) -> str | None:
+        """The model that its provider says it was."""
+        ...
+
+    @property
     def duration_ms(self) -> int | None:
         """How long it took."""
         ...
@@ -70,6 +76,7 @@ class Occurrence(NamedTuple):
     occurred_at: datetime
     region: str | None = None
     duration_ms: int | None = None
+    response_model: str | None = None
 
 
 class _Varies(NamedTuple):
@@ -104,9 +111,11 @@ class PriceBook:
     Args:
         entries: litellm's vocabulary, numbers as int, Decimal or text.
         version: names these prices in every charge that they make.
+        aliases: names of one's own, as "provider/model", and the entries they mean.
 
     Raises:
-        ConfigurationError: if a binary float stands among the prices.
+        ConfigurationError: if a binary float stands among the prices, or an alias
+            means no entry.
 
     >>> book = PriceBook({"gpt-4o": {
     ...     "litellm_provider": "openai",
@@ -123,12 +132,15 @@ class PriceBook:
     """
 
     def __init__(
-        self, entries: Mapping[str, Mapping[str, object]], version: str
+        self,
+        entries: Mapping[str, Mapping[str, object]],
+        version: str,
+        aliases: Mapping[str, str] | None = None,
     ) -> None:
         refuse_floats(entries)
         self.version = version
         self._entries = entries
-        self._index = ModelIndex(entries)
+        self._index = ModelIndex(entries, aliases)
         self._prices: dict[tuple[str, str, str], _Price] = {}
         self._variants: dict[tuple[str, str, str, str | None, bool], _Price] = {}
 
@@ -170,6 +182,8 @@ class PriceBook:
         price = self._prices.get(names) or self._look_up(names)
         match, inputs, outputs, up_to, _, unpriced, varies = price
         if varies is not None:
+            if match is None and call is not None and call.response_model:
+                return self._as_served(names, counts, call)
             price, counts = self._in_circumstances(varies, names, counts, call)
             match, inputs, outputs, up_to, _, unpriced, _ = price
         input_tokens = input_pico = output_pico = 0
@@ -186,6 +200,27 @@ class PriceBook:
         if match is None:
             return unpriced
         return Priced(input_pico, output_pico, None, self.version, match)
+
+    def _as_served(
+        self, names: tuple[str, str, str], counts: Counts, call: Circumstances
+    ) -> Priced:
+        """Price a name that nobody lists by the model that the provider says it was.
+
+        So an Azure deployment is priced, or an alias of one's own: not by what its
+        name looks like, but by what answered.
+        """
+        provider, _, tier = names
+        served = call.response_model or ""
+        plain = Occurrence(call.occurred_at, call.region, call.duration_ms)
+        varies = self._look_up(names).varies
+        if varies is not None and varies.by_region:
+            known, _ = self._in_circumstances(varies, names, counts, plain)
+            if known.match is not None:
+                return self._priced_by_rule(known, counts)
+        found = self.price_counts(provider, served, tier, counts, plain)
+        if found.price_match is None:
+            return found
+        return found._replace(price_match=f"{found.price_match} (response model)")
 
     def _in_circumstances(
         self,
@@ -237,14 +272,17 @@ class PriceBook:
         region: str | None = None,
         off_peak: bool = False,
     ) -> _Price:
-        match = self._index.find(provider, model, region)
+        found = self._index.match(provider, model, region)
         regional = self._index.has_regions(provider, model)
-        if match is None:
+        if found is None:
             nothing = Priced(None, None, "unknown_model", self.version, None)
-            varies = _Varies(None, by_region=True, by_call=False, by_time=False)
-            sold = varies if regional else None
-            return _Price(None, {}, {}, _NO_LIMIT, (), nothing, sold)
-        entry = PriceEntry(match, self._entries[match], service_tier, region)
+            varies = _Varies(None, by_region=regional, by_call=False, by_time=False)
+            return _Price(None, {}, {}, _NO_LIMIT, (), nothing, varies)
+        match = str(found)
+        fields = self._entries[found.key]
+        if found.rule == FREE:
+            fields = _free(fields)
+        entry = PriceEntry(found.key, fields, service_tier, region)
         cheaper = off_peak_of(entry)
         if off_peak and cheaper is not None:
             entry = cheaper.applied(entry)
@@ -259,6 +297,12 @@ class PriceBook:
             unpriced=Priced(None, None, "unpriced_unit", self.version, match),
             varies=_variation(entry, cheaper, regional=regional),
         )
+
+
+def _free(fields: Mapping[str, object]) -> dict[str, object]:
+    """The same model where nobody pays for it."""
+    kept = {name: fields.get(name) for name in ("litellm_provider", "mode")}
+    return {**kept, "input_cost_per_token": 0, "output_cost_per_token": 0}
 
 
 def _elapsed(call: Circumstances | None) -> Counts:

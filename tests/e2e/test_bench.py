@@ -15,6 +15,7 @@ import pytest
 
 TAXIMETER = (sys.executable, "-m", "taximeter.cli")
 ROWS = [
+    "pricing",
     "pricing_agent",
     "end_to_end",
     "http_ingest",
@@ -26,7 +27,14 @@ ROWS = [
     "sql_p99_ms",
     "worker_memory_mib",
 ]
-WITH_RATIO = {"pricing_agent", "end_to_end", "http_ingest", "sink", "cpu_growth"}
+WITH_RATIO = {
+    "pricing",
+    "pricing_agent",
+    "end_to_end",
+    "http_ingest",
+    "sink",
+    "cpu_growth",
+}
 
 
 def _environment(scratch: Path) -> dict[str, str]:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -57,11 +58,12 @@ def theirs() -> Iterator[Litellm]:
 
 def our_amounts(fields: Fields, case: PriceCase) -> Amounts | None:
     """What we charge in pico-dollars by this entry alone, None if it is unpriced."""
+    counts: dict[str, Any] = dict(case.counts)
     found = PriceBook({case.key: fields}, "v").price_counts(
         str(fields["litellm_provider"]),
         case.key,
         case.tier,
-        dict(case.counts),
+        counts,
         Occurrence(case.at, case.region, case.duration_ms),
     )
     if found.input_pico is None or found.output_pico is None:

@@ -29,6 +29,7 @@ class Target:
 
 
 TARGETS: Final = {
+    "pricing": Target("usages/s", "value", 300_000),
     "pricing_agent": Target("events/s", "ratio", 0.35),
     "end_to_end": Target("events/s", "ratio", 10),
     "http_ingest": Target("events/s", "ratio", 0.2),

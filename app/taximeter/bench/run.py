@@ -18,6 +18,7 @@ from taximeter.bench.measures import (
     http_ingest,
     latency,
     memory,
+    prices,
     pricing,
     sink,
 )
@@ -45,6 +46,7 @@ async def _with_worker_and_sink(bench: Bench) -> list[Row]:
 
 
 _MEASURES: Final[dict[tuple[str, ...], Callable[[Bench], Awaitable[list[Row]]]]] = {
+    ("pricing",): prices.measure,
     ("pricing_agent",): pricing.measure,
     ("end_to_end",): end_to_end.measure,
     ("http_ingest",): http_ingest.measure,

@@ -12,6 +12,7 @@ __all__ = ["FULL", "QUICK", "Sizes"]
 class Sizes:
     """How many events, rows, calls and seconds each measurement takes."""
 
+    priced_usages: int
     pricing_events: int
     single_events: int
     end_to_end_events: int
@@ -36,6 +37,7 @@ class Sizes:
 
 
 FULL: Final = Sizes(
+    priced_usages=400_000,
     pricing_events=300_000,
     single_events=20_000,
     end_to_end_events=300_000,
@@ -52,6 +54,7 @@ FULL: Final = Sizes(
 )
 
 QUICK: Final = Sizes(
+    priced_usages=40_000,
     pricing_events=30_000,
     single_events=2_000,
     end_to_end_events=10_000,
