@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from taximeter_processors.model_names import family_of
 from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS
-from tests.price_cases import Counted, Fields, PriceCase, size_of
+from tests.price_cases import Fields, PriceCase, size_of
 
 __all__ = ["Litellm"]
 
@@ -214,8 +214,8 @@ class Litellm:
 
         model, provider = self.name(case.key)
         used: Any = OCRUsageInfo(
-            pages_processed=case.counts.get("pages", 0),
-            pages_processed_annotation=case.counts.get("annotated_pages", 0),
+            pages_processed=int(case.counts.get("pages", 0)),
+            pages_processed_annotation=int(case.counts.get("annotated_pages", 0)),
         )
         if "credits" in case.counts:
             used.credits = case.counts["credits"]

@@ -12,7 +12,7 @@ from typing import Final
 from taximeter_processors.ladders import price_ladder
 from taximeter_processors.model_names import ModelIndex, family_of
 from taximeter_processors.price_book import litellm_price_file
-from taximeter_processors.price_entries import PriceEntry
+from taximeter_processors.price_entries import PriceEntry, priced_by
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.money import PICO_PER_USD
 
@@ -85,7 +85,9 @@ class PriceList:
             ConfigurationError: no price is known, or whose it is is open.
         """
         seller, match, others = self._resolved(model, provider)
-        entry = PriceEntry(match, self._entries[match], service_tier)
+        found = self._index.match(seller, model)
+        fields = priced_by(self._entries[match], found.rule if found else "")
+        entry = PriceEntry(match, fields, service_tier)
         return ModelPrices(
             provider=seller,
             model=model,

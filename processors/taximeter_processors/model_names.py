@@ -231,13 +231,8 @@ class ModelIndex:
                 return Match(alias, "alias")
         names = list(_names(families, model))
         folded = [Spelling(name.lower(), rule) for name, rule in names]
-        for index, spelt in ((self._exact, names), (self._folded, folded)):
-            for name, rule in spelt:
-                for family in families:
-                    key = index.get((family, name))
-                    if key is not None:
-                        return Match(key, rule)
-        return None
+        exact = _first(self._exact, families, names)
+        return exact or _first(self._folded, families, folded)
 
     def has_regions(self, provider: str, model: str) -> bool:
         """Whether a model has entries of its own for some regions."""
@@ -247,6 +242,20 @@ class ModelIndex:
             for name, _ in _names(families, model)
             for family in families
         )
+
+
+def _first(
+    index: Mapping[tuple[str, str], str],
+    families: tuple[str, ...],
+    names: list[Spelling],
+) -> Match | None:
+    """The first name that the first possible family has."""
+    for name, rule in names:
+        for family in families:
+            key = index.get((family, name))
+            if key is not None:
+                return Match(key, rule)
+    return None
 
 
 def _aliased(

@@ -33,7 +33,9 @@ _RESOURCE: Final = re.compile(r"(?:.*/)?(?:publishers/[^/]+/)?models/(?P<model>[
 _GEOGRAPHY: Final = re.compile(r"(?:us|eu|apac|au|jp|ca)\.(?P<model>[a-z0-9]+\..+)")
 _ROUTE: Final = re.compile(r"(?:converse|invoke)/(?P<model>.+)")
 _DATED: Final = re.compile(r"(?P<model>.+)(?P<sign>[-@])(?P<date>20\d{6})")
-_VARIANT: Final = re.compile(r"(?P<model>.+):(?P<variant>free|nitro|floor|exacto|online)")
+_VARIANT: Final = re.compile(
+    r"(?P<model>.+):(?P<variant>free|nitro|floor|exacto|online)"
+)
 
 
 def spellings(families: Families, model: str) -> Iterator[Spelling]:

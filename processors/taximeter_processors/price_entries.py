@@ -12,10 +12,11 @@ from fractions import Fraction
 from typing import Final, cast
 
 from taximeter_processors.model_names import family_of
+from taximeter_processors.model_spellings import FREE
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.money import PICO_PER_USD
 
-__all__ = ["PriceEntry", "pico_per_unit", "refuse_floats"]
+__all__ = ["PriceEntry", "pico_per_unit", "priced_by", "refuse_floats"]
 
 _SERVICE_TIERS: Final = {
     "batch": "batches",
@@ -74,6 +75,18 @@ def _holds_float(values: Iterable[object]) -> bool:
         elif isinstance(value, list) and _holds_float(cast("list[object]", value)):
             return True
     return False
+
+
+def priced_by(fields: Mapping[str, object], rule: str) -> Mapping[str, object]:
+    """Return an entry as the rule that found it prices it: nobody pays for some.
+
+    >>> priced_by({"mode": "chat", "input_cost_per_token": 1}, "free variant")
+    {'mode': 'chat', 'input_cost_per_token': 0, 'output_cost_per_token': 0}
+    """
+    if rule != FREE:
+        return fields
+    kept = {n: fields[n] for n in ("litellm_provider", "mode") if n in fields}
+    return {**kept, "input_cost_per_token": 0, "output_cost_per_token": 0}
 
 
 class PriceEntry:

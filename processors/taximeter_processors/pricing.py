@@ -14,9 +14,8 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from taximeter_processors.ladders import Ladder, price_ladder
 from taximeter_processors.model_names import ModelIndex
-from taximeter_processors.model_spellings import FREE
 from taximeter_processors.off_peak import OffPeak, off_peak_of
-from taximeter_processors.price_entries import PriceEntry, refuse_floats
+from taximeter_processors.price_entries import PriceEntry, priced_by, refuse_floats
 from taximeter_processors.rates import Counts, RateCard, counts_of
 from taximeter_processors.regions import varies_by_region
 from taximeter_processors.unit_prices import CALLS, ELAPSED, unit_prices
@@ -182,8 +181,6 @@ class PriceBook:
         price = self._prices.get(names) or self._look_up(names)
         match, inputs, outputs, up_to, _, unpriced, varies = price
         if varies is not None:
-            if match is None and call is not None and call.response_model:
-                return self._as_served(names, counts, call)
             price, counts = self._in_circumstances(varies, names, counts, call)
             match, inputs, outputs, up_to, _, unpriced, _ = price
         input_tokens = input_pico = output_pico = 0
@@ -203,24 +200,22 @@ class PriceBook:
 
     def _as_served(
         self, names: tuple[str, str, str], counts: Counts, call: Circumstances
-    ) -> Priced:
+    ) -> tuple[_Price, Counts]:
         """Price a name that nobody lists by the model that the provider says it was.
 
         So an Azure deployment is priced, or an alias of one's own: not by what its
         name looks like, but by what answered.
         """
         provider, _, tier = names
-        served = call.response_model or ""
-        plain = Occurrence(call.occurred_at, call.region, call.duration_ms)
-        varies = self._look_up(names).varies
-        if varies is not None and varies.by_region:
-            known, _ = self._in_circumstances(varies, names, counts, plain)
-            if known.match is not None:
-                return self._priced_by_rule(known, counts)
-        found = self.price_counts(provider, served, tier, counts, plain)
-        if found.price_match is None:
-            return found
-        return found._replace(price_match=f"{found.price_match} (response model)")
+        served = (provider, call.response_model or "", tier)
+        price = self._prices.get(served) or self._look_up(served)
+        if price.varies is not None:
+            plain = Occurrence(call.occurred_at, call.region, call.duration_ms)
+            found = self._in_circumstances(price.varies, served, counts, plain)
+            price, counts = found
+        if price.match is None:
+            return price, counts
+        return price._replace(match=f"{price.match} (response model)"), counts
 
     def _in_circumstances(
         self,
@@ -233,11 +228,14 @@ class PriceBook:
         region = call.region if call and varies.by_region else None
         off_peak = varies.off_peak
         cheap = bool(off_peak and call and off_peak.covers(call.occurred_at))
+        price = self._variant(names, region, off_peak=cheap)
+        if price.match is None and call is not None and call.response_model:
+            return self._as_served(names, counts, call)
         if varies.by_call:
             counts = {**counts, CALLS: 1}
         if varies.by_time:
             counts = {**counts, **_elapsed(call)}
-        return self._variant(names, region, off_peak=cheap), counts
+        return price, counts
 
     def _priced_by_rule(self, price: _Price, counts: Counts) -> Priced:
         if price.match is None:
@@ -279,9 +277,7 @@ class PriceBook:
             varies = _Varies(None, by_region=regional, by_call=False, by_time=False)
             return _Price(None, {}, {}, _NO_LIMIT, (), nothing, varies)
         match = str(found)
-        fields = self._entries[found.key]
-        if found.rule == FREE:
-            fields = _free(fields)
+        fields = priced_by(self._entries[found.key], found.rule)
         entry = PriceEntry(found.key, fields, service_tier, region)
         cheaper = off_peak_of(entry)
         if off_peak and cheaper is not None:
@@ -297,12 +293,6 @@ class PriceBook:
             unpriced=Priced(None, None, "unpriced_unit", self.version, match),
             varies=_variation(entry, cheaper, regional=regional),
         )
-
-
-def _free(fields: Mapping[str, object]) -> dict[str, object]:
-    """The same model where nobody pays for it."""
-    kept = {name: fields.get(name) for name in ("litellm_provider", "mode")}
-    return {**kept, "input_cost_per_token": 0, "output_cost_per_token": 0}
 
 
 def _elapsed(call: Circumstances | None) -> Counts:
