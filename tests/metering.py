@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from taximeter_processors.charging import Pricer
+from taximeter_processors.circumstances import Circumstances
 from taximeter_processors.dedupe import DEFAULT_HORIZON
 from taximeter_processors.merge import SpendMerge
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
-from taximeter_processors.pricing import Circumstances, Priced
+from taximeter_processors.pricing import Priced
 from taximeter_processors.rates import Counts
 from taximeter_processors.rows import StoredRows
 from taximeter_processors.sums import PROGRESS_KEY, decode_row

@@ -14,7 +14,8 @@ from typing import Final, NamedTuple, Protocol
 from pydantic_core import to_json
 
 from taximeter_processors.calls import Call
-from taximeter_processors.pricing import Circumstances, Occurrence, Priced
+from taximeter_processors.circumstances import Circumstances, Occurrence
+from taximeter_processors.pricing import Priced
 from taximeter_processors.rates import Counts, counts_of
 from taximeter_schemas.charges import UnpricedReason
 from taximeter_schemas.money import PICO_PER_USD, usd_text

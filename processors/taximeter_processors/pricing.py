@@ -8,28 +8,28 @@ every machine and for ever. docs/pricing.md has the rules and their sources.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
+from taximeter_processors.circumstances import (
+    Circumstances,
+    Occurrence,
+    Varies,
+    counted_in,
+    variation,
+)
 from taximeter_processors.ladders import Ladder, price_ladder
 from taximeter_processors.model_names import ModelIndex
-from taximeter_processors.off_peak import OffPeak, off_peak_of
+from taximeter_processors.off_peak import off_peak_of
 from taximeter_processors.price_entries import PriceEntry, priced_by, refuse_floats
 from taximeter_processors.rates import Counts, RateCard, counts_of
-from taximeter_processors.regions import varies_by_region
-from taximeter_processors.unit_prices import CALLS, ELAPSED, unit_prices
 from taximeter_schemas.charges import UnpricedReason
 from taximeter_schemas.fields import MAX_COUNT
 from taximeter_schemas.usage import INPUT_TOKENS, Usage, UsageRecorded
 
-__all__ = ["Circumstances", "Occurrence", "PriceBook", "Priced"]
+__all__ = ["PriceBook", "Priced"]
 
 # More input tokens than any usage can hold.
 _NO_LIMIT: Final = MAX_COUNT * (len(INPUT_TOKENS) + 1)
-
-# Stands in for a duration that nobody stated: it has no price.
-_UNTIMED: Final = "unstated_seconds"
 
 # Names come from outside; forgetting them all is cheap and bounds the memory.
 _REMEMBERED: Final = 20_000
@@ -43,48 +43,6 @@ class Priced(NamedTuple):
     unpriced_reason: UnpricedReason | None
     price_version: str
     price_match: str | None
-
-
-class Circumstances(Protocol):
-    """What some prices depend on besides the model: when, where and how long."""
-
-    @property
-    def occurred_at(self) -> datetime:
-        """When the call was made."""
-        ...
-
-    @property
-    def region(self) -> str | None:
-        """Where it was served, as its provider calls the place."""
-        ...
-
-    @property
-    def response_model(self) -> str | None:
-        """The model that its provider says it was."""
-        ...
-
-    @property
-    def duration_ms(self) -> int | None:
-        """How long it took."""
-        ...
-
-
-class Occurrence(NamedTuple):
-    """The circumstances of a call that is not an event."""
-
-    occurred_at: datetime
-    region: str | None = None
-    duration_ms: int | None = None
-    response_model: str | None = None
-
-
-class _Varies(NamedTuple):
-    """On which circumstances a price depends."""
-
-    off_peak: OffPeak | None
-    by_region: bool
-    by_call: bool
-    by_time: bool
 
 
 class _Price(NamedTuple):
@@ -101,7 +59,7 @@ class _Price(NamedTuple):
     up_to: int
     ladder: Ladder
     unpriced: Priced
-    varies: _Varies | None
+    varies: Varies | None
 
 
 class PriceBook:
@@ -219,7 +177,7 @@ class PriceBook:
 
     def _in_circumstances(
         self,
-        varies: _Varies,
+        varies: Varies,
         names: tuple[str, str, str],
         counts: Counts,
         call: Circumstances | None,
@@ -231,11 +189,7 @@ class PriceBook:
         price = self._variant(names, region, off_peak=cheap)
         if price.match is None and call is not None and call.response_model:
             return self._as_served(names, counts, call)
-        if varies.by_call:
-            counts = {**counts, CALLS: 1}
-        if varies.by_time:
-            counts = {**counts, **_elapsed(call)}
-        return price, counts
+        return price, counted_in(varies, counts, call)
 
     def _priced_by_rule(self, price: _Price, counts: Counts) -> Priced:
         if price.match is None:
@@ -274,7 +228,7 @@ class PriceBook:
         regional = self._index.has_regions(provider, model)
         if found is None:
             nothing = Priced(None, None, "unknown_model", self.version, None)
-            varies = _Varies(None, by_region=regional, by_call=False, by_time=False)
+            varies = Varies(None, by_region=regional, by_call=False, by_time=False)
             return _Price(None, {}, {}, _NO_LIMIT, (), nothing, varies)
         match = str(found)
         fields = priced_by(self._entries[found.key], found.rule)
@@ -291,29 +245,8 @@ class PriceBook:
             up_to=ladder[1][0] if len(ladder) > 1 else _NO_LIMIT,
             ladder=ladder,
             unpriced=Priced(None, None, "unpriced_unit", self.version, match),
-            varies=_variation(entry, cheaper, regional=regional),
+            varies=variation(entry, cheaper, regional=regional),
         )
-
-
-def _elapsed(call: Circumstances | None) -> Counts:
-    """What a call counts that is sold by time; unpriced if that is not known."""
-    if call is None or call.duration_ms is None:
-        return {_UNTIMED: 1}
-    seconds: Any = Decimal(call.duration_ms) / 1000
-    return {ELAPSED: seconds}
-
-
-def _variation(
-    entry: PriceEntry, off_peak: OffPeak | None, *, regional: bool
-) -> _Varies | None:
-    units = unit_prices(entry)
-    found = _Varies(
-        off_peak,
-        by_region=regional or varies_by_region(entry),
-        by_call=CALLS in units,
-        by_time=ELAPSED in units,
-    )
-    return found if any(found) else None
 
 
 def _step(ladder: Ladder, counts: Counts) -> RateCard:

@@ -19,8 +19,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taximeter_processors.circumstances import Occurrence
 from taximeter_processors.price_book import litellm_price_file
-from taximeter_processors.pricing import Occurrence, PriceBook
+from taximeter_processors.pricing import PriceBook
 from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS
 from tests.litellm_side import Amounts, Litellm
 from tests.price_cases import Fields, PriceCase, drawn, is_priced

@@ -19,8 +19,9 @@ from pathlib import Path
 import faust
 
 from taximeter_processors.app import create_app
+from taximeter_processors.circumstances import Circumstances
 from taximeter_processors.price_book import litellm_price_book
-from taximeter_processors.pricing import Circumstances, Priced
+from taximeter_processors.pricing import Priced
 from taximeter_processors.rates import Counts
 from taximeter_processors.worker import FlushReport, WorkerConfig, run_worker
 from taximeter_schemas.clock import Clock, SystemClock

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from taximeter_processors.circumstances import Occurrence
 from taximeter_processors.price_book import litellm_price_book
-from taximeter_processors.pricing import Occurrence, PriceBook, Priced
+from taximeter_processors.pricing import PriceBook, Priced
 from taximeter_schemas.errors import ConfigurationError
 
 MILLION = 1_000_000

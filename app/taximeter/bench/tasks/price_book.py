@@ -7,8 +7,9 @@ from time import process_time
 from typing import Any, Final
 
 from taximeter.bench.chats import chats
+from taximeter_processors.circumstances import Occurrence
 from taximeter_processors.price_book import litellm_price_book
-from taximeter_processors.pricing import Occurrence, PriceBook
+from taximeter_processors.pricing import PriceBook
 
 __all__ = ["run"]
 

@@ -1,0 +1,104 @@
+"""On what a price depends besides the model: when, where and how long a call was.
+
+Pure. Few models have such prices; the others are never asked.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple, Protocol
+
+from taximeter_processors.off_peak import OffPeak
+from taximeter_processors.price_entries import PriceEntry
+from taximeter_processors.rates import Counts
+from taximeter_processors.regions import varies_by_region
+from taximeter_processors.unit_prices import CALLS, ELAPSED, unit_prices
+
+__all__ = ["Circumstances", "Occurrence", "Varies", "counted_in", "variation"]
+
+# Stands in for a duration that nobody stated: it has no price.
+_UNTIMED: Final = "unstated_seconds"
+
+
+class Circumstances(Protocol):
+    """What some prices depend on besides the model: when, where and how long."""
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When the call was made."""
+        ...
+
+    @property
+    def region(self) -> str | None:
+        """Where it was served, as its provider calls the place."""
+        ...
+
+    @property
+    def response_model(self) -> str | None:
+        """The model that its provider says it was."""
+        ...
+
+    @property
+    def duration_ms(self) -> int | None:
+        """How long it took."""
+        ...
+
+
+class Occurrence(NamedTuple):
+    """The circumstances of a call that is not an event."""
+
+    occurred_at: datetime
+    region: str | None = None
+    duration_ms: int | None = None
+    response_model: str | None = None
+
+
+class Varies(NamedTuple):
+    """On which circumstances a price depends."""
+
+    off_peak: OffPeak | None
+    by_region: bool
+    by_call: bool
+    by_time: bool
+
+
+def counted_in(varies: Varies, counts: Counts, call: Circumstances | None) -> Counts:
+    """Return what a call used, with the call itself and its time if they are sold.
+
+    >>> counted_in(Varies(None, False, by_call=True, by_time=False), {"pages": 1}, None)
+    {'pages': 1, 'calls': 1}
+    """
+    if varies.by_call:
+        counts = {**counts, CALLS: 1}
+    if varies.by_time:
+        counts = {**counts, **_elapsed(call)}
+    return counts
+
+
+def variation(
+    entry: PriceEntry, off_peak: OffPeak | None, *, regional: bool
+) -> Varies | None:
+    """Return on what the prices of an entry depend, None if on nothing.
+
+    Args:
+        entry: the model's entry.
+        off_peak: its off-peak block.
+        regional: whether it has entries of its own for some regions.
+    """
+    units = unit_prices(entry)
+    found = Varies(
+        off_peak,
+        by_region=regional or varies_by_region(entry),
+        by_call=CALLS in units,
+        by_time=ELAPSED in units,
+    )
+    return found if any(found) else None
+
+
+def _elapsed(call: Circumstances | None) -> Counts:
+    """What a call counts that is sold by time; unpriced if that is not known."""
+    if call is None or call.duration_ms is None:
+        return {_UNTIMED: 1}
+    seconds: Any = Decimal(call.duration_ms) / 1000
+    return {ELAPSED: seconds}
