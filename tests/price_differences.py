@@ -105,8 +105,8 @@ def _perplexity(fields: Entry, case: PriceCase) -> Seen:
     if _family(fields) != "perplexity" or case.tier == "batch":
         return fields, case
     plain = {n: v for n, v in fields.items() if "_above_" not in n}
-    kinds = ("cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
-    return plain, _moved(case, dict.fromkeys(kinds, "text_input_tokens"))
+    cached = [name for name in case.counts if name.startswith("cache_")]
+    return plain, _moved(case, dict.fromkeys(cached, "text_input_tokens"))
 
 
 def _repeated_provider(fields: Entry, case: PriceCase) -> Seen:
