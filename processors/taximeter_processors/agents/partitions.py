@@ -149,6 +149,7 @@ class Partitions:
         self._flush_seconds = flush_seconds
         self._on_flush = on_flush
         self._open: dict[int, _Open] = {}
+        self._opening: dict[int, asyncio.Task[None]] = {}
         self._open_at: dict[int, float] = {}
         self._next_flush_at = 0.0
         self._earliest_flush_at = 0.0
@@ -157,6 +158,10 @@ class Partitions:
 
     async def take(self, event: EventT[bytes]) -> None:
         """Take the next records that Faust delivers."""
+        opening = self._opening.get(event.message.partition)
+        if opening is not None:
+            # Else Faust would go on delivering, and all of it had to be read again.
+            await asyncio.wait({opening})
         async with self._lock:
             opened = self._open.get(event.message.partition)
             if opened is None:
@@ -172,24 +177,30 @@ class Partitions:
 
     async def tick(self) -> None:
         """Flush what is due, open what is not open yet; called all the time."""
-        async with self._lock:
-            await self._open_due()
+        self._open_due()
         if self._is_due(monotonic()):
             await self._flush()
 
     async def own(self, partitions: set[int]) -> None:
         """Take note of a rebalance: these partitions are ours now, and no others.
 
-        What is in work and stays ours goes on: had it been another worker's in
-        between, that one's writer would have fenced ours.
+        What is in work, or being opened, and stays ours goes on: had it been another
+        worker's in between, that one's writer would have fenced ours. The opening of
+        what is lost ends at once: it takes seconds, and a worker that is late for a
+        rebalance makes the next one.
         """
+        await self._end_openings(set(self._opening) - partitions)
         async with self._lock:
             for partition in set(self._open) - partitions:
                 await self._drop(partition)
-            self._open_at = dict.fromkeys(partitions - set(self._open), 0.0)
+            opening = {p for p, task in self._opening.items() if not task.done()}
+            due = partitions - set(self._open) - opening
+            self._open_at = dict.fromkeys(due, 0.0)
 
     async def close(self) -> None:
         """Flush once more and let everything go."""
+        self._open_at.clear()
+        await self._end_openings(set(self._opening))
         await self._flush()
         async with self._lock:
             for partition in list(self._open):
@@ -227,24 +238,43 @@ class Partitions:
                 work.apply(record)
         work.pass_to(end)
 
-    async def _open_due(self) -> None:
+    def _open_due(self) -> None:
+        for partition, opening in list(self._opening.items()):
+            if opening.done():
+                del self._opening[partition]
+                opening.result()  # an error that is not Kafka's ends the worker
         if self._app.rebalancing:
             return
         now = monotonic()
-        due = [partition for partition, at in self._open_at.items() if at <= now]
-        await asyncio.gather(*(self._open_one(partition) for partition in due))
+        for partition in [p for p, at in self._open_at.items() if at <= now]:
+            del self._open_at[partition]
+            opening = asyncio.create_task(self._open_one(partition))
+            self._opening[partition] = opening
+
+    async def _end_openings(self, partitions: set[int]) -> None:
+        openings = [self._opening.pop(partition) for partition in partitions]
+        for opening in openings:
+            opening.cancel()
+        await asyncio.gather(*openings, return_exceptions=True)
 
     async def _open_one(self, partition: int) -> None:
         try:
-            work = await self._open_partition(partition)
-            reached(self._agent, "opened")
-            await self._catch_up(work, partition)
+            work = await self._opened(partition)
         except TRANSIENT as error:
             self._failed(partition, "opening", error)
             return
-        del self._open_at[partition]
         self._open[partition] = _Open(work)
         self._on_flush()
+
+    async def _opened(self, partition: int) -> PartitionWork:
+        work = await self._open_partition(partition)
+        try:
+            reached(self._agent, "opened")
+            await self._catch_up(work, partition)
+        except BaseException:
+            await work.close()
+            raise
+        return work
 
     async def _catch_up(self, work: PartitionWork, partition: int) -> None:
         # What Faust has fetched so far was delivered while nobody could take it, or

@@ -87,39 +87,59 @@ class Delivery:
 
 
 class Consumer:
-    """A consumer that has fetched nothing yet."""
+    """A consumer that has fetched nothing yet, or of which nobody knows."""
+
+    def __init__(self) -> None:
+        self.fails = False
 
     async def position(self, _: object) -> int | None:
         """Return where it stands: nowhere."""
+        if self.fails:
+            raise KafkaError
         return None
 
 
 @dataclass
 class Owned:
-    """Partition 0 of an agent, owned and open."""
+    """Partition 0 of an agent, owned and open; others open when `kafka` lets them."""
 
     partitions: Partitions
     works: list[Work]
+    consumer: Consumer
+    kafka: asyncio.Event
 
     async def takes(self, delivery: Delivery) -> None:
         """Hand a delivery over."""
         await self.partitions.take(cast("EventT[bytes]", delivery))
+
+    async def opens(self, count: int) -> None:
+        """Wait until so many have been opened."""
+
+        async def opened() -> bool:
+            await self.partitions.tick()
+            return len(self.partitions.works()) == count
+
+        await eventually_async(opened)
 
 
 @pytest.fixture
 async def owned() -> Owned:
     """Own and open partition 0."""
     works: list[Work] = []
+    kafka, consumer = asyncio.Event(), Consumer()
 
     async def open_partition(_: int) -> Work:
+        await kafka.wait()
         works.append(Work())
         return works[-1]
 
-    app = cast("faust.App", SimpleNamespace(rebalancing=False, consumer=Consumer()))
+    app = cast("faust.App", SimpleNamespace(rebalancing=False, consumer=consumer))
     partitions = Partitions(app, "nowhere:1", "usage", open_partition, "agent", 0.0)
+    owned = Owned(partitions, works, consumer, kafka)
+    kafka.set()
     await partitions.own({0})
-    await partitions.tick()
-    return Owned(partitions, works)
+    await owned.opens(1)
+    return owned
 
 
 async def test_a_record_is_acknowledged_behind_its_flush(owned: Owned) -> None:
@@ -219,3 +239,69 @@ async def test_a_partition_that_is_not_ours_any_more_is_dropped(owned: Owned) ->
     await owned.partitions.close()
     assert owned.works[0].closed
     assert owned.works[0].flushed == []
+
+
+async def test_a_rebalance_does_not_wait_for_what_is_being_opened(
+    owned: Owned,
+) -> None:
+    """A worker late for a rebalance makes the next one: the opening ends instead."""
+    owned.kafka.clear()
+    await owned.partitions.own({0, 1})
+    await owned.partitions.tick()
+    await asyncio.wait_for(owned.partitions.own({0}), 5)
+    owned.kafka.set()
+    await owned.opens(1)
+    assert len(owned.works) == 1
+
+
+async def test_an_opening_goes_on_when_its_partition_stays_ours(owned: Owned) -> None:
+    """A rebalance that leaves us the partition does not make us begin again."""
+    owned.kafka.clear()
+    await owned.partitions.own({0, 1})
+    await owned.partitions.tick()
+    await asyncio.wait_for(owned.partitions.own({0, 1, 2}), 5)
+    owned.kafka.set()
+    await owned.opens(3)
+    assert len(owned.works) == 3
+
+
+async def test_work_goes_on_while_another_partition_is_being_opened(
+    owned: Owned,
+) -> None:
+    """What is open takes records and flushes them meanwhile."""
+    owned.kafka.clear()
+    await owned.partitions.own({0, 1})
+    await owned.partitions.tick()
+    delivery = Delivery(5)
+    await asyncio.wait_for(owned.takes(delivery), 5)
+    await asyncio.wait_for(owned.partitions.tick(), 5)
+    assert (owned.works[0].flushed, delivery.acknowledged) == ([5], 1)
+
+
+async def test_records_wait_for_their_partition_that_is_being_opened(
+    owned: Owned,
+) -> None:
+    """Else Faust would run ahead, and all of it had to be read a second time."""
+    owned.kafka.clear()
+    await owned.partitions.own(set())
+    await owned.partitions.own({0})
+    await owned.partitions.tick()
+    taking = asyncio.create_task(owned.takes(Delivery(5)))
+    await asyncio.sleep(0)
+    assert not taking.done()
+    owned.kafka.set()
+    await taking
+    assert owned.works[1].applied == [5]
+
+
+async def test_what_could_not_be_caught_up_is_let_go(owned: Owned) -> None:
+    """Its writer is closed, and the partition is opened anew a moment later."""
+    owned.consumer.fails = True
+    await owned.partitions.own({0, 1})
+    await owned.partitions.tick()
+    await eventually_async(lambda: _said(len(owned.works) == 2))
+    await eventually_async(lambda: _said(owned.works[1].closed))
+    await owned.partitions.own({0, 1})  # forgets no partition that failed just now
+    owned.consumer.fails = False
+    await owned.opens(2)
+    assert not owned.works[2].closed
