@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
@@ -230,14 +231,21 @@ async def _send_batch(
     return await producer.send_batch(batch, topic, partition=partition)
 
 
-def _consumer(bootstrap: str) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
+@asynccontextmanager
+async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=8 * 1024 * 1024,
     )
+    try:
+        # Its own context manager forgets one that was cancelled while it connected.
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
 
 
 def log_record(record: Any) -> LogRecord:
