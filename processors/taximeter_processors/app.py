@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -190,23 +191,14 @@ def _declare_agent(
 ) -> None:
     async def agent(stream: StreamT[bytes]) -> None:
         async for event in stream.events():  # pyright: ignore[reportGeneralTypeIssues]
-            try:
+            async with _ending_with_what_fails(app, name):
                 await partitions.take(event)
-            except Exception as error:
-                # What is half applied must not be flushed: the process ends, and
-                # whoever comes next begins at the last flush. Faust has been seen to
-                # hang on its way out, and a worker that hangs is not started again.
-                log.critical("%s failed, the worker ends: %r", name, error)
-                hard_exit = threading.Timer(_LAST_SECONDS, os._exit, (_CRASHED,))
-                hard_exit.daemon = True
-                hard_exit.start()
-                await app.crash(error)
-                raise
 
     async def flushing() -> None:
         while not app.should_stop:
             await app.sleep(_TICK_SECONDS)
-            await partitions.tick()
+            async with _ending_with_what_fails(app, name):
+                await partitions.tick()
 
     async def assigned(*assignment: Any, **_: object) -> None:  # noqa: ANN401
         tps: set[TP] = assignment[-1]
@@ -223,3 +215,22 @@ def _declare_agent(
     app.task(flushing)
     app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_before_shutdown.connect(stop, weak=False)
+
+
+@asynccontextmanager
+async def _ending_with_what_fails(app: faust.App, name: str) -> AsyncIterator[None]:
+    """End the process for an error that nobody foresaw.
+
+    What is half applied must not be flushed: whoever comes next begins at the last
+    flush. Faust has been seen to hang on its way out, and a worker that hangs is not
+    started again.
+    """
+    try:
+        yield
+    except Exception as error:
+        log.critical("%s failed, the worker ends: %r", name, error)
+        hard_exit = threading.Timer(_LAST_SECONDS, os._exit, (_CRASHED,))
+        hard_exit.daemon = True
+        hard_exit.start()
+        await app.crash(error)
+        raise

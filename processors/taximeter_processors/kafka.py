@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
 from taximeter_processors.fault_points import reached
 
@@ -157,6 +157,10 @@ class TransactionalWriter:
                 await self._write_all(batches)
         except ProducerFenced as error:
             raise Fenced(str(error)) from error
+        except (IllegalOperation, AssertionError) as error:
+            # aiokafka's sender, a task of its own, was told of the successor between
+            # two of our steps, and the next one finds no transaction any more.
+            raise Fenced(f"the transaction is over: {error}") from error
 
     async def _write_all(self, batches: Batches) -> None:
         await self._producer.begin_transaction()
