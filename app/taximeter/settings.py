@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -116,6 +117,13 @@ class WorkerSettings(MeasuredSettings):
         "worker-1",
         pattern=r"^[A-Za-z0-9._-]{1,100}$",
         description="The worker's name, unlike that of any other worker.",
+    )
+    dedupe_horizon_seconds: int = Field(
+        int(timedelta(days=1).total_seconds()),
+        ge=60,
+        description="How long an event id is remembered at least, by the time at which "
+        "the broker had it; the same for all workers. An id takes about 100 bytes of a "
+        "worker's memory; a duplicate that comes later is charged again.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def command(
                 bootstrap=kafka,
                 topics=topics,
                 name=own,
+                dedupe_horizon=timedelta(seconds=settings.dedupe_horizon_seconds),
                 on_ready=partial(presence.ready, **urls),
                 on_flush=flushed,
             )

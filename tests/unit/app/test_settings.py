@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from taximeter.settings import ApiSettings, CommonSettings, read, reference
+from taximeter.settings import (
+    ApiSettings,
+    CommonSettings,
+    WorkerSettings,
+    read,
+    reference,
+)
+from taximeter_processors.dedupe import DEFAULT_HORIZON
 from taximeter_schemas.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[3]
@@ -32,6 +40,16 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAXIMETER_PARTITIONS", "many")
     with pytest.raises(ConfigurationError, match=r"^TAXIMETER_PARTITIONS: .*integer"):
         read(CommonSettings)
+
+
+def test_the_dedupe_horizon_is_a_day_unless_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A worker remembers for as long as the core does by default, or as it is told."""
+    usual = read(WorkerSettings).dedupe_horizon_seconds
+    assert timedelta(seconds=usual) == DEFAULT_HORIZON
+    monkeypatch.setenv("TAXIMETER_DEDUPE_HORIZON_SECONDS", "300")
+    assert read(WorkerSettings).dedupe_horizon_seconds == 300
 
 
 def test_the_documentation_is_current() -> None:
