@@ -14,7 +14,7 @@ BIN := .venv/bin
 	$(UV) pip install --quiet --python .venv -c constraints.txt -e '.[all]' --group dev
 	@touch $@
 
-.PHONY: help install demo test lint check faults bench docs pins clean
+.PHONY: help install demo test lint check faults soak bench docs pins clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -44,6 +44,11 @@ faults: .venv/.synced  ## every fault during 100,000 events; TAXIMETER_FAULT_SEE
 	  TAXIMETER_FAULT_EVENTS=100000 TAXIMETER_FAULT_SEED=$$seed \
 	  $(BIN)/pytest -q -m "" tests/faults || exit 1; \
 	done
+
+TAXIMETER_SOAK_SECONDS ?= 1200
+soak: .venv/.synced  ## 20 minutes at half the saturation rate, a fault every 30 s
+	TAXIMETER_SOAK_SECONDS=$(TAXIMETER_SOAK_SECONDS) \
+	  $(BIN)/pytest -q -s -p no:cacheprovider tests/faults/soak/test_soak.py
 
 bench: .venv/.synced  ## the speed table of docs/performance.md
 	$(BIN)/taximeter bench

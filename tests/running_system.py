@@ -38,13 +38,13 @@ def taximeter(
 class Running:
     """One `taximeter up` and what it said."""
 
-    def __init__(self, data: Path, *arguments: str) -> None:
+    def __init__(self, data: Path, *arguments: str, **settings: str) -> None:
         self.data = DataDir(data)
         self.process = subprocess.Popen(
             [*TAXIMETER, "up", "--data", str(data), "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             text=True,
-            env=environment(),
+            env=environment() | settings,
         )
         assert self.process.stdout is not None
         self.line = self.process.stdout.readline()
