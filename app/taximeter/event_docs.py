@@ -23,7 +23,7 @@ from taximeter_schemas.budgets import BudgetDefined, BudgetRemoved, BudgetStatus
 from taximeter_schemas.charges import ChargeAdjusted, UsagePriced
 from taximeter_schemas.dead_letters import DeadLetter, DeadLetterRetried
 from taximeter_schemas.fields import Event
-from taximeter_schemas.prices import PriceVersionPublished
+from taximeter_schemas.prices import PricesDefined, PriceVersionPublished
 from taximeter_schemas.spend import SpendAdvanced
 from taximeter_schemas.topics import Topic, Topics
 from taximeter_schemas.usage import UsageCorrected, UsageNotUnderstood, UsageRecorded
@@ -94,6 +94,7 @@ EVENTS: Final = (
     ),
     DocumentedEvent(BudgetThresholdCrossed, _TOPICS.budget_alerts, "`budget_id`"),
     DocumentedEvent(PriceVersionPublished, _TOPICS.prices, "`price_version`"),
+    DocumentedEvent(PricesDefined, _TOPICS.prices, "`price_version`"),
     DocumentedEvent(
         DeadLetter,
         _TOPICS.dead_letters,

@@ -29,9 +29,10 @@ from taximeter_processors.agents.watch_budgets import (
     open_watch_partition,
 )
 from taximeter_processors.budget_feed import BudgetFeed
-from taximeter_processors.charging import Pricer
 from taximeter_processors.dedupe import DEFAULT_HORIZON
 from taximeter_processors.kafka import Writer
+from taximeter_processors.price_feed import PriceFeed
+from taximeter_processors.price_versions import PriceBooks
 from taximeter_processors.transport import CommittedTransport
 from taximeter_schemas.budgets import BudgetEvent
 from taximeter_schemas.clock import Clock, SystemClock
@@ -90,10 +91,10 @@ class _MeterApp(faust.App):
         return CommittedTransport(self.conf.broker_consumer, self)
 
 
-def create_app(config: WorkerConfig, pricer: Pricer) -> faust.App:
+def create_app(config: WorkerConfig, books: PriceBooks) -> faust.App:
     """Return the app of one worker, ready to be run."""
     app = _new_app(config)
-    _declare_pricing(app, config, pricer)
+    _declare_pricing(app, config, books)
     _declare_watching(app, config)
 
     @app.on_rebalance_complete.connect
@@ -124,22 +125,29 @@ def _new_app(config: WorkerConfig) -> _MeterApp:
     return app
 
 
-def _declare_pricing(app: _MeterApp, config: WorkerConfig, pricer: Pricer) -> None:
+def _declare_pricing(app: _MeterApp, config: WorkerConfig, books: PriceBooks) -> None:
     topics = config.topics
     writer = app.writer
     reports = Reports(app, topics.usage.name, config.clock, config.on_flush)
+    prices = PriceFeed(config.bootstrap, topics, books)
+    open_priced = partial(
+        open_pricing_partition,
+        config.bootstrap,
+        topics,
+        books,
+        writer,
+        config.dedupe_horizon,
+    )
+
+    async def open_partition(partition: int) -> PartitionWork:
+        await prices.caught_up()  # else old prices would stand in new charges
+        return await open_priced(partition)
+
     partitions = Partitions(
         app,
         config.bootstrap,
         topics.usage.name,
-        partial(
-            open_pricing_partition,
-            config.bootstrap,
-            topics,
-            pricer,
-            writer,
-            config.dedupe_horizon,
-        ),
+        open_partition,
         "price_usage",
         config.flush_seconds,
         on_flush=lambda: reports.flushed(partitions.works()),
@@ -150,6 +158,7 @@ def _declare_pricing(app: _MeterApp, config: WorkerConfig, pricer: Pricer) -> No
             await app.sleep(_REPORT_SECONDS)
             reports.repeat(partitions.works())
 
+    app.task(prices.run)
     app.task(reporting)
     _declare_agent(app, "price_usage", topics.usage.name, partitions)
 

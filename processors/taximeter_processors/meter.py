@@ -122,7 +122,7 @@ class PartitionMeter:
         topic: the usage topic's name, for the origin of dead letters.
         partition: which partition.
         partitions: how many there are.
-        pricer: the price book.
+        pricer: the price book; another one can take its place between two records.
         stored: the partition's rows as of `progress`; whoever writes a flush down
             updates it with the flush's rows.
         progress: how far those rows go.
@@ -143,7 +143,7 @@ class PartitionMeter:
         self._topic = topic
         self._partition = partition
         self._partitions = partitions
-        self._pricer = pricer
+        self.pricer = pricer
         self._next_offset = self._flushed_offset = progress.next_offset
         self._seen = SeenIds(horizon)
         self._sums = PartialSums(stored, partitions)
@@ -258,7 +258,7 @@ class PartitionMeter:
     ) -> list[bytes]:
         self._keep_faults(record, readings.events)
         writer = ChargeWriter(self._partition, record.offset, record.recorded_at)
-        pricer, sums, encoded = self._pricer, self._sums, readings.encoded
+        pricer, sums, encoded = self.pricer, self._sums, readings.encoded
         charges: list[bytes] = []
         for position, event in counting:
             amounts = amounts_of(event, pricer)

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, cast
 
+from taximeter_processors.price_versions import PriceBooks
 from taximeter_processors.pricing import PriceBook
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.prices import PriceVersionPublished
@@ -24,6 +25,7 @@ from taximeter_schemas.prices import PriceVersionPublished
 __all__ = [
     "PriceFile",
     "litellm_price_book",
+    "litellm_price_books",
     "litellm_price_file",
     "litellm_version_published",
 ]
@@ -89,6 +91,16 @@ def litellm_price_book() -> PriceBook:
     """
     file = litellm_price_file()
     return PriceBook(file.entries(), file.price_version)
+
+
+def litellm_price_books() -> PriceBooks:
+    """Return the prices of the installed litellm as the first of several versions.
+
+    Raises:
+        ConfigurationError: if litellm or its price list is not there.
+    """
+    file = litellm_price_file()
+    return PriceBooks(file.entries(), file.price_version)
 
 
 def litellm_version_published() -> PriceVersionPublished:

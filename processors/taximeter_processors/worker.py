@@ -9,7 +9,7 @@ import faust
 
 from taximeter_processors import fault_points
 from taximeter_processors.app import FlushReport, WorkerConfig, create_app
-from taximeter_processors.price_book import litellm_price_book
+from taximeter_processors.price_book import litellm_price_books
 
 __all__ = ["FlushReport", "WorkerConfig", "run_worker"]
 
@@ -24,7 +24,7 @@ def run_worker(config: WorkerConfig) -> None:
     # mode logs at DEBUG into handlers that drop it, for an eighth of the time.
     for name in ("mode", "faust", "aiokafka"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    app = create_app(config, litellm_price_book())
+    app = create_app(config, litellm_price_books())
     worker = faust.Worker(
         app,
         loglevel="WARNING",

@@ -78,8 +78,12 @@ class Topics:
 
     @property
     def prices(self) -> Topic:
-        """Price versions: one partition, read by every worker."""
-        return self._topic("prices", 1, _COMPACTED)
+        """`PricesDefined` and `PriceVersionPublished`: one partition, read by all.
+
+        The broker stamps the time, as it does for usage, so that the two compare.
+        """
+        stamped = {"message.timestamp.type": "LogAppendTime"}
+        return self._topic("prices", 1, _COMPACTED | stamped)
 
     @property
     def budget_status(self) -> Topic:

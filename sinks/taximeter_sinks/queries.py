@@ -21,7 +21,7 @@ from taximeter_sinks.ledger_file import open_for_reading
 from taximeter_sinks.migrate import check_version
 from taximeter_sinks.quack import QuackClient, Rows, ServedLedger, ServerAway
 from taximeter_sinks.read_only import check_read_only
-from taximeter_sinks.spend import SpendRow, spend_query
+from taximeter_sinks.spend import SpendRow, spend_query, unpriced_query
 
 __all__ = ["Duplicates", "Ledger", "PartitionCharges", "Rows", "SpendRow"]
 
@@ -147,6 +147,10 @@ class Ledger:
     ) -> SpendRow:
         """Return the spend of everything over `[start, end)` of event time."""
         return self.spend((), start, end)[0]
+
+    def unpriced(self) -> Rows:
+        """Return what has no price, by model and reason, what is called most first."""
+        return self._ask(unpriced_query())
 
     def budget_status(self) -> Rows:
         """Return how each subject stands in each period, the fullest budgets first."""

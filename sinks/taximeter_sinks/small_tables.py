@@ -19,7 +19,7 @@ from pydantic_core import from_json
 from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.budgets import BudgetRemoved, BudgetStatus, budget_event_adapter
 from taximeter_schemas.dead_letters import DeadLetter, DeadLetterRetried
-from taximeter_schemas.prices import PriceVersionPublished
+from taximeter_schemas.prices import price_event_adapter
 from taximeter_schemas.records import explained
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.decode import RawRecord, Undecodable
@@ -182,14 +182,14 @@ def _retry(record: RawRecord) -> Row:
 
 
 def _price_version(record: RawRecord) -> Row:
-    return _fields(_price_adapter.validate_json(record.value or b""))
+    event = price_event_adapter.validate_json(record.value or b"")
+    return {name: getattr(event, name) for name in _PRICE_VERSIONS.schema.names}
 
 
 _alert_adapter: Final = TypeAdapter(BudgetThresholdCrossed)
 _status_adapter: Final = TypeAdapter(BudgetStatus)
 _dead_letter_adapter: Final = TypeAdapter(DeadLetter)
 _retry_adapter: Final = TypeAdapter(DeadLetterRetried)
-_price_adapter: Final = TypeAdapter(PriceVersionPublished)
 
 _ALERTS: Final = SmallTable(
     "alerts",

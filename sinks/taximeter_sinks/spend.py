@@ -16,7 +16,7 @@ from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS
 from taximeter_sinks.quack import sql_literal
 
-__all__ = ["DIMENSIONS", "SUMS", "SpendRow", "spend_query"]
+__all__ = ["DIMENSIONS", "SUMS", "SpendRow", "spend_query", "unpriced_query"]
 
 _COLUMNS: Final = {
     "user": "user_id",
@@ -36,13 +36,17 @@ DIMENSIONS: Final = (*_COLUMNS, "hour", *_PERIODS)
 SUMS: Final = ("cost_usd", "calls", "unpriced_calls", "input_tokens", "output_tokens")
 """What is added up, in the order in which it stands after the dimensions."""
 
+_CALLS: Final = "count(*) FILTER (kind = 'charge')"
+_INPUT: Final = f"coalesce(sum({' + '.join(INPUT_TOKENS)}), 0)::BIGINT"
+_OUTPUT: Final = f"coalesce(sum({' + '.join(OUTPUT_TOKENS)}), 0)::BIGINT"
+
 # A sum over nothing priced stays NULL: unpriced is not free.
 _AGGREGATES: Final = f"""
     sum(cost_usd) AS cost_usd,
-    count(*) FILTER (kind = 'charge') AS calls,
+    {_CALLS} AS calls,
     count(*) FILTER (cost_usd IS NULL) AS unpriced_calls,
-    coalesce(sum({" + ".join(INPUT_TOKENS)}), 0)::BIGINT AS input_tokens,
-    coalesce(sum({" + ".join(OUTPUT_TOKENS)}), 0)::BIGINT AS output_tokens
+    {_INPUT} AS input_tokens,
+    {_OUTPUT} AS output_tokens
 """
 
 
@@ -85,6 +89,17 @@ def spend_query(
     if limit is not None:
         lines.append(f"LIMIT {int(limit)}")
     return "\n".join(lines)
+
+
+def unpriced_query() -> str:
+    """Return the query for what has no price, what is called most first."""
+    return f"""
+        SELECT provider, model, service_tier, unpriced_reason AS reason,
+            {_CALLS} AS calls, {_INPUT} AS input_tokens, {_OUTPUT} AS output_tokens,
+            min(occurred_at) AS first_seen, max(occurred_at) AS last_seen
+        FROM charges WHERE cost_usd IS NULL
+        GROUP BY ALL ORDER BY calls DESC, provider, model, service_tier, reason
+    """  # noqa: S608
 
 
 def _known(time_zone: str) -> str:

@@ -23,6 +23,7 @@ from taximeter_schemas.dead_letters import (
     DeadLetterEvent,
     dead_letter_event_adapter,
 )
+from taximeter_schemas.prices import PriceEvent, price_event_adapter
 from taximeter_schemas.records import Fault, packed, read_record
 from taximeter_schemas.usage import UsageEvent, usage_event_adapter
 from tests.builders import NOON
@@ -33,7 +34,7 @@ KINDS = ("", ".minimal")
 BY_NAME = {event.name: event for event in EVENTS}
 
 # The digest of every golden file, by which an edit is noticed.
-FROZEN_V1 = "1ea983a719da7c8f775c02a39e552e5e054383d5b03feeddd82dfefa52a61ff5"
+FROZEN_V1 = "b14962a060a80bb17e22dafd7612670362bf51f8a470eb7e98043bb34efd3a7d"
 
 
 def _event_of(path: Path) -> DocumentedEvent:
@@ -115,6 +116,8 @@ def _adapter_of(path: Path) -> TypeAdapter[Any]:
         "BudgetRemoved": budget_event_adapter,
         "DeadLetter": dead_letter_event_adapter,
         "DeadLetterRetried": dead_letter_event_adapter,
+        "PriceVersionPublished": price_event_adapter,
+        "PricesDefined": price_event_adapter,
     }
     return adapters[_event_of(path).name]
 
@@ -127,6 +130,7 @@ _SHARED = (
     "BudgetDefined",
     "BudgetRemoved",
     "DeadLetter",
+    "Price",
 )
 
 
@@ -138,7 +142,7 @@ def test_topic_with_two_events_tells_them_apart(path: Path) -> None:
     adapter, text = _adapter_of(path), path.read_bytes()
     value = packed([text]) if adapter is charges_adapter else text
 
-    read: UsageEvent | BudgetEvent | DeadLetterEvent | list[Charge] = (
+    read: UsageEvent | BudgetEvent | DeadLetterEvent | PriceEvent | list[Charge] = (
         adapter.validate_json(value)
     )
 

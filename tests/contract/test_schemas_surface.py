@@ -28,7 +28,7 @@ TOPICS = {
     "taximeter.charges": (4, DAYS_14 | {"max.message.bytes": "8388608"}),
     "taximeter.spend": (4, DAYS_14 | {"max.message.bytes": "8388608"}),
     "taximeter.budgets": (1, COMPACTED),
-    "taximeter.prices": (1, COMPACTED),
+    "taximeter.prices": (1, COMPACTED | {"message.timestamp.type": "LogAppendTime"}),
     "taximeter.budget-status": (4, COMPACTED),
     "taximeter.budget-alerts": (4, FOR_EVER),
     "taximeter.dead-letters": (1, FOR_EVER | {"max.message.bytes": "16777216"}),

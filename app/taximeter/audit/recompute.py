@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from taximeter_processors.charging import amounts_of
 from taximeter_processors.kafka import LogRecord, read_log
-from taximeter_processors.pricing import PriceBook
+from taximeter_processors.price_versions import PriceBooks
 from taximeter_schemas.records import Fault, read_record, usage_partition
 from taximeter_schemas.topics import Topics
 
@@ -44,14 +44,14 @@ async def expected_charges(
     topics: Topics,
     partition: int,
     end: int,
-    book: PriceBook,
+    books: PriceBooks,
     seen: Recomputed,
 ) -> AsyncIterator[Expected]:
     """Yield, in order, the charges that the usage before `end` must have."""
     ids: set[int] = set()
     async for records in read_log(bootstrap, topics.usage.name, partition, 0, end):
         for record in records:
-            for charge in _charges(record, partition, topics, book, ids, seen):
+            for charge in _charges(record, partition, topics, books, ids, seen):
                 yield charge
 
 
@@ -59,11 +59,12 @@ def _charges(
     record: LogRecord,
     partition: int,
     topics: Topics,
-    book: PriceBook,
+    books: PriceBooks,
     ids: set[int],
     seen: Recomputed,
 ) -> list[Expected]:
     recorded_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    pricer = books.known_at(recorded_at)
     charges: list[Expected] = []
     for position, reading in enumerate(read_record(record.value, recorded_at)):
         if isinstance(reading, Fault):
@@ -74,6 +75,7 @@ def _charges(
             seen.duplicates += 1
         else:
             ids.add(reading.event_id.int)
-            cost = amounts_of(reading, book).cost_pico
-            charges.append(Expected(record.offset, position, cost, book.version))
+            amounts = amounts_of(reading, pricer)
+            cost, version = amounts.cost_pico, amounts.price_version
+            charges.append(Expected(record.offset, position, cost, version))
     return charges

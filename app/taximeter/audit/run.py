@@ -11,8 +11,9 @@ from taximeter.audit.observed import SpendTable, charges_made, spend_table
 from taximeter.audit.recompute import Recomputed, expected_charges
 from taximeter.broker.admin import end_offsets
 from taximeter_processors.kafka import first_offset
-from taximeter_processors.price_book import litellm_price_book
-from taximeter_processors.pricing import PriceBook
+from taximeter_processors.price_book import litellm_price_books
+from taximeter_processors.price_feed import learn_published
+from taximeter_processors.price_versions import PriceBooks
 from taximeter_schemas.money import pico_from_usd, usd_text
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.queries import Ledger, PartitionCharges
@@ -54,13 +55,14 @@ async def audit(
     tables = await _settled_tables(bootstrap, topics, ends)
     say("waiting until the sink has written the charges")
     await _settled_ledger(bootstrap, topics, open_ledger)
-    book = litellm_price_book()
+    books = litellm_price_books()
+    await learn_published(bootstrap, topics, books)
     parts: list[PartitionAudit] = []
     for partition, table in enumerate(tables):
         say(f"recomputing partition {partition} up to offset {table.next_offset}")
         account = PartitionAudit(partition)
         account.unprocessed = max(0, ends[partition] - table.next_offset)
-        await _compare(account, bootstrap, topics, table, book)
+        await _compare(account, bootstrap, topics, table, books)
         parts.append(account)
     return _with_ledger(parts, tables, open_ledger)
 
@@ -113,13 +115,13 @@ async def _compare(
     bootstrap: str,
     topics: Topics,
     table: SpendTable,
-    book: PriceBook,
+    books: PriceBooks,
 ) -> None:
     partition, end = account.partition, table.next_offset
     seen = Recomputed()
     await compare_charges(
         account,
-        expected_charges(bootstrap, topics, partition, end, book, seen),
+        expected_charges(bootstrap, topics, partition, end, books, seen),
         charges_made(bootstrap, topics, partition, end),
     )
     account.duplicates = seen.duplicates

@@ -1,17 +1,20 @@
-"""`taximeter prices`: what a model costs."""
+"""`taximeter prices`: what a model costs, and what has no price."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Final
 
 import click
 
-from taximeter.cli.options import Format, format_option
+from taximeter.cli.options import Format, data_option, format_option
 from taximeter.cli.output import write_object, write_rows
 from taximeter.logs import say
 from taximeter.price_lookup import ModelPrices, Price, PriceList
+from taximeter.reading import open_ledger
+from taximeter.state import DataDir
 
 __all__ = ["command"]
 
@@ -20,7 +23,7 @@ _MILLION: Final = 1_000_000
 
 @click.group()
 def command() -> None:
-    """Show what a model costs."""
+    """Show what a model costs, and what has no price."""
 
 
 @command.command("show")
@@ -47,6 +50,25 @@ def show(model: str, provider: str | None, service_tier: str, output: Format) ->
     say(found.resolved)
     if found.also_at:
         say(f"also sold by {', '.join(found.also_at)}: give --provider")
+
+
+@command.command("missing")
+@data_option
+@format_option
+def missing(data: Path, output: Format) -> None:
+    """Show the calls in the ledger that have no price, by model and reason."""
+    with open_ledger(DataDir(data)) as ledger:
+        found = ledger.unpriced()
+    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+    write_rows(rows, output, found.columns, "Without a price")
+    if not rows:
+        say("every call has a price")
+        return
+    say(
+        "these calls are in no sum. 'taximeter prices set MODEL --provider P "
+        "--input-per-million X --output-per-million Y' gives calls from then on a "
+        "price; 'taximeter prices show MODEL' tells which names come close"
+    )
 
 
 def _as_object(found: ModelPrices) -> dict[str, object]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime, timedelta
 
-from taximeter_processors.charging import Pricer
 from taximeter_processors.dedupe import IDS_PREFIX
 from taximeter_processors.fault_points import reached
 from taximeter_processors.kafka import Batches, LogRecord, Writer, first_offset
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
+from taximeter_processors.price_versions import PriceBooks
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
+from taximeter_schemas.fields import EARLIEST
 from taximeter_schemas.records import PACKED_HEADER, usage_key, usage_partition
 from taximeter_schemas.topics import Topics
 
@@ -34,8 +35,10 @@ class PricingPartition:
         table: PartitionTable,
         meter: PartitionMeter,
         writer: Writer,
+        books: PriceBooks,
     ) -> None:
         self.meter = meter
+        self._books = books
         self._topics = topics
         self._partition = partition
         self._table = table
@@ -67,7 +70,9 @@ class PricingPartition:
 
     def apply(self, record: LogRecord) -> None:
         """Price one usage record and add it up."""
-        self.meter.apply(_usage_record(record))
+        usage = _usage_record(record)
+        self.meter.pricer = self._books.known_at(usage.recorded_at)
+        self.meter.apply(usage)
 
     async def flush(self) -> int:
         """Write down what was applied since the last flush; return how many rows.
@@ -129,7 +134,7 @@ def _spend_advanced(source_partition: int, rows: list[bytes]) -> bytes:
 async def open_pricing_partition(
     bootstrap: str,
     topics: Topics,
-    pricer: Pricer,
+    books: PriceBooks,
     writer: Writer,
     horizon: timedelta,
     partition: int,
@@ -145,7 +150,7 @@ async def open_pricing_partition(
             topics.usage.name,
             partition,
             topics.partitions,
-            pricer,
+            books.known_at(EARLIEST),
             table.rows,
             progress,
             horizon,
@@ -161,7 +166,7 @@ async def open_pricing_partition(
         len(table.rows),
         meter.remembered_ids,
     )
-    return PricingPartition(topics, partition, table, meter, writer)
+    return PricingPartition(topics, partition, table, meter, writer, books)
 
 
 async def _progress(

@@ -20,7 +20,8 @@ import faust
 
 from taximeter_processors.app import create_app
 from taximeter_processors.circumstances import Circumstances
-from taximeter_processors.price_book import litellm_price_book
+from taximeter_processors.price_book import litellm_price_book, litellm_price_file
+from taximeter_processors.price_versions import PriceBooks
 from taximeter_processors.pricing import Priced
 from taximeter_processors.rates import Counts
 from taximeter_processors.worker import FlushReport, WorkerConfig, run_worker
@@ -30,12 +31,18 @@ from taximeter_schemas.topics import Topics
 LOGGERS = ("mode", "mode.services", "faust", "faust.transport.consumer", "aiokafka")
 
 
-class FailsOnce:
+class FailsOnce(PriceBooks):
     """The installed prices, with one look that ends in an error."""
 
     def __init__(self, marker: Path) -> None:
+        file = litellm_price_file()
+        super().__init__(file.entries(), file.price_version)
         self._prices = litellm_price_book()
         self._marker = marker
+
+    def known_at(self, recorded_at: datetime) -> FailsOnce:
+        """Return itself: there is one version."""
+        return self
 
     def price_counts(
         self,

@@ -28,7 +28,7 @@ from taximeter_schemas.dead_letters import (
 )
 from taximeter_schemas.errors import LedgerTooNew, LedgerUnavailable
 from taximeter_schemas.fields import Event
-from taximeter_schemas.prices import PriceVersionPublished
+from taximeter_schemas.prices import PricesDefined, PriceVersionPublished
 from taximeter_schemas.records import Fault, Origin, dead_letter
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import Usage
@@ -262,11 +262,22 @@ async def test_status_letters_and_prices_keep_one_row_a_key(
         content_hash="h",
         models=3,
     )
+    own = PricesDefined(
+        event_type="PricesDefined",
+        price_version="p2",
+        effective_from=NOON,
+        layer="own",
+        source="by hand",
+        content_hash="h",
+        models=1,
+        entries={"m": "{}"},
+    )
     for offset, told in enumerate([status, later]):
         await opened.takes(
             a_record(TOPICS.budget_status.name, told, b"b|user|ada", offset),
             a_record(TOPICS.dead_letters.name, letter, letter.key, offset),
-            a_record(TOPICS.prices.name, prices, b"p1", offset),
+            a_record(TOPICS.prices.name, prices, b"p1", 2 * offset),
+            a_record(TOPICS.prices.name, own, b"p2", 2 * offset + 1),
         )
     assert opened.rows("SELECT subject_id, spent_usd FROM budget_status") == [
         ("ada", Decimal(5))
@@ -275,7 +286,8 @@ async def test_status_letters_and_prices_keep_one_row_a_key(
         (3, b"\x00\xff")
     ]
     assert opened.rows("SELECT price_version, models FROM price_versions") == [
-        ("p1", 3)
+        ("p1", 3),
+        ("p2", 1),
     ]
 
 

@@ -14,7 +14,7 @@ from taximeter_schemas.usage import Usage
 from taximeter_sinks.duckdb_sink import DuckDBSink
 from taximeter_sinks.migrate import known_version
 from taximeter_sinks.queries import Duplicates, Ledger, PartitionCharges
-from tests.builders import a_usage, an_id
+from tests.builders import NOON, a_usage, an_id
 from tests.unit.sinks.charge_builders import a_charge, an_adjustment, charges_record
 
 LATE = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)  # a day later in Berlin
@@ -148,3 +148,16 @@ def test_a_write_or_a_slip_is_one_clear_error(ledger: Ledger) -> None:
         ledger.sql("SELECT * FROM nowhere")
     with pytest.raises(QueryFailed):
         ledger.sql("SELECT * FROM '/etc/hostname.csv'")
+
+
+def test_what_has_no_price_is_told_by_model_and_reason(ledger: Ledger) -> None:
+    """Calls, tokens and the time in which they were made stand beside each."""
+    found = ledger.unpriced()
+    assert found.columns == [
+        *("provider", "model", "service_tier", "reason", "calls"),
+        *("input_tokens", "output_tokens", "first_seen", "last_seen"),
+    ]
+    assert [row[:7] for row in found.rows] == [
+        ("anthropic", "nobody-knows", "standard", "unknown_model", 1, 110, 7)
+    ]
+    assert found.rows[0][7] == found.rows[0][8] == NOON

@@ -8,14 +8,16 @@ import faust
 import pytest
 
 from taximeter_processors.app import WorkerConfig, create_app
+from taximeter_processors.price_versions import PriceBooks
 from taximeter_schemas.topics import Topics
-from tests.metering import FlatPricer
+
+NO_PRICES = PriceBooks({}, "none")
 
 
 @pytest.fixture
 def app() -> faust.App:
     """Make a worker's app; nothing is connected."""
-    return create_app(WorkerConfig("nowhere:9092"), FlatPricer())
+    return create_app(WorkerConfig("nowhere:9092"), NO_PRICES)
 
 
 def test_a_dead_workers_partitions_move_soon(app: faust.App) -> None:
@@ -38,7 +40,7 @@ def test_faust_declares_no_topics(app: faust.App) -> None:
 def test_installations_do_not_share_a_consumer_group() -> None:
     """The prefix names the group, so that two installations never meet."""
     ids = {
-        create_app(WorkerConfig("n:1", Topics(prefix=prefix)), FlatPricer()).conf.id
+        create_app(WorkerConfig("n:1", Topics(prefix=prefix)), NO_PRICES).conf.id
         for prefix in ("one.", "two.")
     }
     assert len(ids) == 2

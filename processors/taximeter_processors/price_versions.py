@@ -1,0 +1,251 @@
+"""The prices in force when a call was made, among all versions that were published.
+
+Pure: it is told of versions, and knows no topic and no clock. Which prices an event
+gets depends on nothing but the log:
+
+- a version counts for what happened from its `effective_from` on;
+- and for what Kafka took in from `SETTLING` after the version on, so that each worker
+  has read it by then, and no event changes its price because it is read again.
+
+The order in which versions are learned does not matter.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from bisect import bisect_right, insort
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final, NamedTuple, cast
+
+from taximeter_processors.charging import Pricer
+from taximeter_processors.circumstances import Circumstances
+from taximeter_processors.pricing import PriceBook, Priced
+from taximeter_processors.rates import Counts
+from taximeter_schemas.errors import ConfigurationError
+from taximeter_schemas.prices import PricesDefined
+
+__all__ = ["SETTLING", "Entries", "PriceBooks", "entries_of"]
+
+log = logging.getLogger(__name__)
+
+SETTLING: Final = timedelta(seconds=3)
+"""How long after its publication a version begins to count for what arrives."""
+
+# A compiled book takes some megabytes.
+_KEPT_BOOKS: Final = 16
+
+Entries = Mapping[str, Mapping[str, object]]
+
+
+class _Version(NamedTuple):
+    """One version; sorted, it stands behind those that are in force before it."""
+
+    effective_from: datetime
+    counts_from: datetime
+    name: str
+    event: PricesDefined
+
+
+class PriceBooks:
+    """Every version of the prices, from the installed list on.
+
+    Args:
+        entries: the installed list, which is in force for all time before others.
+        version: its name.
+
+    >>> gpt = {"litellm_provider": "openai", "input_cost_per_token": "0.000002"}
+    >>> books = PriceBooks({"gpt-4o": gpt}, "installed")
+    >>> books.at(datetime.max, datetime.max).version
+    'installed'
+    """
+
+    def __init__(self, entries: Entries, version: str) -> None:
+        self._installed = PriceBook(entries, version)
+        self._entries = entries
+        self._learned: dict[str, _Version] = {}
+        self._arrivals: list[datetime] = []
+        self._histories: dict[int, _History] = {}
+
+    @property
+    def versions(self) -> list[str]:
+        """The names of all versions that can be used, as they come into force."""
+        return [self._installed.version, *(v.name for v in self._usable(None))]
+
+    def learn(self, event: PricesDefined, published_at: datetime) -> None:
+        """Take a version in; one that cannot be read is logged and left out.
+
+        Of two with the same name the first counts: the other changes nothing.
+
+        Args:
+            event: the version.
+            published_at: when Kafka took it in.
+        """
+        name = event.price_version
+        if name in self._learned or name == self._installed.version:
+            log.info("price version %s is known already", name)
+            return
+        try:
+            entries_of(event)
+        except ConfigurationError as error:
+            log.error("price version %s is left out: %s", name, error)
+            return
+        counts_from = published_at + SETTLING
+        self._learned[name] = _Version(event.effective_from, counts_from, name, event)
+        insort(self._arrivals, counts_from)
+        self._histories.clear()
+        if event.layer == "list" and self._list(event) is None:
+            log.error(
+                "price version %s changes the list %s, which is not known here: it "
+                "is left out until that is",
+                name,
+                event.base,
+            )
+
+    def known_at(self, recorded_at: datetime) -> Pricer:
+        """Return what prices the events of a record that Kafka took in then."""
+        if not self._learned:
+            return self._installed
+        return self._history(recorded_at)
+
+    def at(self, occurred_at: datetime, recorded_at: datetime) -> PriceBook:
+        """Return the book that prices what happened and arrived at these moments."""
+        if not self._learned:
+            return self._installed
+        return self._history(recorded_at).at(occurred_at)
+
+    def entries_at(self, moment: datetime) -> Entries:
+        """Return the entries in force at a moment, of all versions known now."""
+        before = [v for v in self._usable(None) if v.effective_from <= moment]
+        return self._merged(before)
+
+    def list_at(self, moment: datetime) -> tuple[str, Entries]:
+        """Return the list in force at a moment, without own prices, and its version."""
+        lists = [v for v in self._usable(None) if v.event.layer == "list"]
+        for version in reversed(lists):
+            if version.effective_from <= moment:
+                return version.name, self._list(version.event) or {}
+        return self._installed.version, self._entries
+
+    def _history(self, recorded_at: datetime) -> _History:
+        count = bisect_right(self._arrivals, recorded_at)
+        history = self._histories.get(count)
+        if history is None:
+            known_until = self._arrivals[count - 1] if count else None
+            versions = self._usable(known_until) if count else []
+            history = _History(self, self._installed, versions)
+            self._histories[count] = history
+        return history
+
+    def _usable(self, known_until: datetime | None) -> list[_Version]:
+        """Return the versions that count by a moment, as they come into force."""
+        return sorted(
+            version
+            for version in self._learned.values()
+            if known_until is None or version.counts_from <= known_until
+            if version.event.layer == "own" or self._list(version.event) is not None
+        )
+
+    def _list(self, event: PricesDefined) -> Entries | None:
+        """Return the whole list of a version, or None if what it changes is unknown."""
+        changes: list[PricesDefined] = [event]
+        base = event.base
+        while base is not None and base != self._installed.version:
+            below = self._learned.get(base)
+            if below is None or below.event in changes or below.event.layer != "list":
+                return None
+            changes.append(below.event)
+            base = below.event.base
+        entries: Entries = {} if base is None else self._entries
+        for change in reversed(changes):
+            entries = _over(entries, entries_of(change))
+        return entries
+
+    def _merged(self, versions: Sequence[_Version]) -> Entries:
+        """Return the last list among these versions with the own prices over it."""
+        entries = self._entries
+        own: Mapping[str, Mapping[str, object] | None] = {}
+        for version in versions:
+            if version.event.layer == "own":
+                own = {**own, **entries_of(version.event)}
+            else:
+                entries = self._list(version.event) or {}
+        return _over(entries, {n: fields for n, fields in own.items() if fields})
+
+    def book_of(self, versions: Sequence[_Version]) -> PriceBook:
+        """Return the book that these versions make, the last of which names it."""
+        return PriceBook(self._merged(versions), versions[-1].name)
+
+
+class _History:
+    """The versions known at some time, as they come into force one after another."""
+
+    def __init__(
+        self, books: PriceBooks, first: PriceBook, versions: list[_Version]
+    ) -> None:
+        self._all = books
+        self._first = first
+        self._versions = versions
+        self._starts = [version.effective_from for version in versions]
+        self._books: dict[int, PriceBook] = {}
+
+    def at(self, occurred_at: datetime) -> PriceBook:
+        """Return the book in force at a moment."""
+        place = bisect_right(self._starts, occurred_at)
+        if not place:
+            return self._first
+        book = self._books.get(place)
+        if book is None:
+            if len(self._books) >= _KEPT_BOOKS:
+                self._books.clear()
+            book = self._books[place] = self._all.book_of(self._versions[:place])
+        return book
+
+    def price_counts(
+        self,
+        provider: str,
+        model: str,
+        service_tier: str,
+        counts: Counts,
+        call: Circumstances | None = None,
+    ) -> Priced:
+        """Return what so much of everything costs, at the prices of its moment."""
+        book = self.at(call.occurred_at) if call else self._first
+        return book.price_counts(provider, model, service_tier, counts, call)
+
+
+def entries_of(event: PricesDefined) -> dict[str, Mapping[str, object] | None]:
+    """Return what an event says of each entry, with numbers as int or Decimal.
+
+    Raises:
+        ConfigurationError: an entry is not a JSON object, or has a number that is none.
+    """
+    return {name: _fields(name, text) for name, text in event.entries.items()}
+
+
+def _fields(name: str, text: str | None) -> Mapping[str, object] | None:
+    if text is None:
+        return None
+    try:
+        fields: object = json.loads(
+            text, parse_float=Decimal, parse_constant=_no_number
+        )
+    except (ValueError, RecursionError) as error:
+        raise ConfigurationError(f"entry {name!r} is not JSON ({error})") from None
+    if not isinstance(fields, dict):
+        raise ConfigurationError(f"entry {name!r} is not a JSON object")
+    return cast("dict[str, object]", fields)
+
+
+def _no_number(text: str) -> object:
+    raise ValueError(f"{text} is no number")
+
+
+def _over(
+    entries: Entries, changes: Mapping[str, Mapping[str, object] | None]
+) -> Entries:
+    """Return entries with changes laid over them; a None takes one away."""
+    merged: dict[str, Mapping[str, object] | None] = {**entries, **changes}
+    return {name: fields for name, fields in merged.items() if fields is not None}
