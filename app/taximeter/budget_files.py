@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Final, Literal, NamedTuple, cast
 
 import yaml
 from pydantic import ValidationError
 
+from taximeter.yaml_numbers import ExactLoader
 from taximeter_schemas.budgets import EACH, BudgetDefined, Scope
 from taximeter_schemas.errors import ConfigurationError
 
@@ -87,24 +87,9 @@ def _change(budget: BudgetDefined, before: BudgetDefined | None) -> Change:
     return Change("unchanged", before) if kept == before else Change("changed", budget)
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads a number with a point digit by digit: a float would not be the amount."""
-
-
-def _decimal(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> object:
-    text = str(loader.construct_scalar(node)).replace("_", "")
-    try:
-        return Decimal(text)
-    except ArithmeticError:
-        return text  # .inf and the like, which are no amounts
-
-
-_Loader.add_constructor("tag:yaml.org,2002:float", _decimal)
-
-
 def _entries(text: str, file: str) -> list[object]:
     try:
-        found: object = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+        found: object = yaml.load(text, Loader=ExactLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         line = f" (line {where.line + 1})" if where else ""

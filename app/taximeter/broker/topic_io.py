@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -87,6 +87,7 @@ async def publish(
     topic: Topic,
     records: Sequence[tuple[bytes, bytes]],
     partition: int = 0,
+    compression: Literal["gzip"] | None = None,
 ) -> None:
     """Write records (key, value) and return when Kafka has acknowledged all of them.
 
@@ -100,6 +101,7 @@ async def publish(
         bootstrap_servers=bootstrap,
         enable_idempotence=True,
         linger_ms=5,
+        compression_type=compression,
         max_request_size=_MAX_REQUEST_BYTES,
     )
     with _unavailable_means(bootstrap):

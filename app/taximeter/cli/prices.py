@@ -1,4 +1,4 @@
-"""`taximeter prices`: what a model costs, and what has no price."""
+"""`taximeter prices`: what a model costs, what has no price, new prices."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 
 from taximeter.cli.options import Format, data_option, format_option
 from taximeter.cli.output import write_object, write_rows
+from taximeter.cli.price_versions import import_, set_, update
 from taximeter.logs import say
 from taximeter.price_lookup import ModelPrices, Price, PriceList
 from taximeter.reading import open_ledger
@@ -23,7 +24,11 @@ _MILLION: Final = 1_000_000
 
 @click.group()
 def command() -> None:
-    """Show what a model costs, and what has no price."""
+    """Show what a model costs and what has no price; change prices."""
+
+
+for _version in (update, set_, import_):
+    command.add_command(_version)
 
 
 @command.command("show")

@@ -48,12 +48,12 @@ async def publish(side: BrokerSide, *values: PricesDefined | bytes) -> None:
     """Write versions, and what is none, into their topic."""
     async with side.producer() as producer:
         for value in values:
-            known = isinstance(value, PricesDefined)
-            await producer.send_and_wait(
-                side.topics.prices.name,
-                value.model_dump_json().encode() if known else value,
-                key=value.price_version.encode() if known else b"?",
-            )
+            if isinstance(value, bytes):
+                record = b"?", value
+            else:
+                record = value.price_version.encode(), value.model_dump_json().encode()
+            topic = side.topics.prices.name
+            await producer.send_and_wait(topic, record[1], key=record[0])
 
 
 async def settled(side: BrokerSide) -> None:
