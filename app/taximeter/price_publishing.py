@@ -10,7 +10,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Final, cast
 
-from taximeter.broker.admin import ensure_topics
+from taximeter.broker.admin import end_offsets, ensure_topics
 from taximeter.broker.topic_io import publish, read_topic
 from taximeter_processors.price_book import (
     litellm_price_books,
@@ -41,9 +41,9 @@ async def published_books(bootstrap: str, topics: Topics) -> PriceBooks:
         BrokerUnavailable: no broker answers.
         ConfigurationError: no price list is installed.
     """
-    await ensure_topics(bootstrap, topics)
     books = litellm_price_books()
-    await learn_published(bootstrap, topics, books)
+    if await end_offsets(bootstrap, [topics.prices]):
+        await learn_published(bootstrap, topics, books)
     return books
 
 
@@ -55,6 +55,7 @@ async def publish_prices(bootstrap: str, topics: Topics, event: PricesDefined) -
         ConfigurationError: it is too large for a record.
     """
     events: list[PricesDefined | PriceVersionPublished] = [event]
+    await ensure_topics(bootstrap, topics)
     if not await read_topic(bootstrap, topics.prices):
         events.insert(0, litellm_version_published())
     records = [

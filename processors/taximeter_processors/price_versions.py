@@ -116,10 +116,11 @@ class PriceBooks:
             return self._installed
         return self._history(recorded_at).at(occurred_at)
 
-    def entries_at(self, moment: datetime) -> Entries:
-        """Return the entries in force at a moment, of all versions known now."""
+    def entries_at(self, moment: datetime) -> tuple[str, Entries]:
+        """Return the version in force at a moment, of all known now, and its prices."""
         before = [v for v in self._usable(None) if v.effective_from <= moment]
-        return self._merged(before)
+        name = before[-1].name if before else self._installed.version
+        return name, self._merged(before)
 
     def list_at(self, moment: datetime) -> tuple[str, Entries]:
         """Return the list in force at a moment, without own prices, and its version."""

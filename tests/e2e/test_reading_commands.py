@@ -144,6 +144,19 @@ def test_report_by_shows_unpriced_and_a_total(data: Path) -> None:
     assert "1 calls have no known price" in done.stderr
 
 
+def test_what_has_no_price_is_told(data: Path) -> None:
+    """Model, reason, calls and tokens; and what to do about it."""
+    done = _run("prices", "missing", "--data", data)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0][:5] == ["provider", "model", "service_tier", "reason", "calls"]
+    assert lines[1][:5] == [
+        *("anthropic", "nobody-knows", "standard", "unknown_model", "1")
+    ]
+    assert "'taximeter prices set MODEL" in done.stderr
+    (row,) = json.loads(_out("prices", "missing", "--data", data, "--format", "json"))
+    assert (row["calls"], row["input_tokens"]) == (1, 1000)
+
+
 def test_report_for_programs(data: Path) -> None:
     """JSON has exact strings and null, CSV an empty cell, where nothing is priced."""
     by_two = ("report", "--data", data, "--by", "day,user", "--format")

@@ -172,7 +172,7 @@ def _publish_own(
     books = asyncio.run(published_books(where.kafka(), where.topics))
     listed = books.list_at(effective_from)[1]
     entries = own_entries(prices, listed)
-    before = books.entries_at(effective_from)
+    _, before = books.entries_at(effective_from)
     event = own_version(books, entries, source, effective_from)
     changes = price_changes({n: before[n] for n in entries if n in before}, entries)
     _publish(where, event)

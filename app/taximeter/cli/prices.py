@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,10 +13,14 @@ import click
 from taximeter.cli.options import Format, data_option, format_option
 from taximeter.cli.output import write_object, write_rows
 from taximeter.cli.price_versions import import_, set_, update
+from taximeter.cli.where import Where, where_options
 from taximeter.logs import say
 from taximeter.price_lookup import ModelPrices, Price, PriceList
+from taximeter.price_publishing import published_books
 from taximeter.reading import open_ledger
 from taximeter.state import DataDir
+from taximeter_schemas.clock import SystemClock
+from taximeter_schemas.errors import BrokerUnavailable
 
 __all__ = ["command"]
 
@@ -35,14 +40,17 @@ for _version in (update, set_, import_):
 @click.argument("model")
 @click.option("--provider", help="Where several sell a model of that name.")
 @click.option("--service-tier", default="standard", show_default=True, metavar="TIER")
+@where_options
 @format_option
-def show(model: str, provider: str | None, service_tier: str, output: Format) -> None:
+def show(
+    where: Where, model: str, provider: str | None, service_tier: str, output: Format
+) -> None:
     """Show the prices that a call of MODEL is charged with, and where they are from.
 
-    For people tokens are priced by the million; as JSON and CSV each price is exact,
-    for one unit.
+    Without a broker these are the prices of the installed list. For people tokens are
+    priced by the million; as JSON and CSV each price is exact, for one unit.
     """
-    found = PriceList.installed().show(model, provider, service_tier)
+    found = _in_force(where).show(model, provider, service_tier)
     if output == "json":
         write_object(_as_object(found))
         return
@@ -74,6 +82,15 @@ def missing(data: Path, output: Format) -> None:
         "--input-per-million X --output-per-million Y' gives calls from then on a "
         "price; 'taximeter prices show MODEL' tells which names come close"
     )
+
+
+def _in_force(where: Where) -> PriceList:
+    try:
+        books = asyncio.run(published_books(where.kafka(), where.topics))
+    except BrokerUnavailable:
+        return PriceList.installed()
+    version, entries = books.entries_at(SystemClock().now())
+    return PriceList(entries, version)
 
 
 def _as_object(found: ModelPrices) -> dict[str, object]:

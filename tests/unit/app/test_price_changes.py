@@ -19,7 +19,7 @@ from tests.builders import NOON
 
 
 def an_entry(usd: str, **more: object) -> dict[str, object]:
-    """Return an entry of acme's with a price for input and three times it for output."""
+    """Return an entry of acme's: output costs three times this price of input."""
     return {
         "litellm_provider": "acme",
         "input_cost_per_token": Decimal(usd),
@@ -189,5 +189,7 @@ def test_own_prices_outlive_a_later_list() -> None:
     books.learn(own_version(books, own, "tests", NOON), NOON)
     later = NOON + timedelta(days=1)
     books.learn(list_version(books, NEW, "v2", b"", later), NOON)
-    assert cost(books.entries_at(later), "a") == 0
-    assert cost(books.entries_at(later), "new") is not None
+    version, entries = books.entries_at(later)
+    assert version == "v2-e3b0c442"
+    assert cost(entries, "a") == 0
+    assert cost(entries, "new") is not None

@@ -149,7 +149,8 @@ def test_prices_are_exact() -> None:
     text = (
         '{"litellm_provider":"acme","input_cost_per_token":1.00000000000000000001e-7}'
     )
-    entries = books(a_version("v2", entries={"m": text})).entries_at(NOON)
+    version, entries = books(a_version("v2", entries={"m": text})).entries_at(NOON)
+    assert version == "v2"
     assert str(entries["m"]["input_cost_per_token"]) == "1.00000000000000000001E-7"
 
 
