@@ -119,8 +119,7 @@ class PriceBooks:
     def entries_at(self, moment: datetime) -> tuple[str, Entries]:
         """Return the version in force at a moment, of all known now, and its prices."""
         before = [v for v in self._usable(None) if v.effective_from <= moment]
-        name = before[-1].name if before else self._installed.version
-        return name, self._merged(before)
+        return self._name(before), self._merged(before)
 
     def list_at(self, moment: datetime) -> tuple[str, Entries]:
         """Return the list in force at a moment, without own prices, and its version."""
@@ -176,8 +175,20 @@ class PriceBooks:
         return _over(entries, {n: fields for n, fields in own.items() if fields})
 
     def book_of(self, versions: Sequence[_Version]) -> PriceBook:
-        """Return the book that these versions make, the last of which names it."""
-        return PriceBook(self._merged(versions), versions[-1].name)
+        """Return the book that these versions make one after another."""
+        return PriceBook(self._merged(versions), self._name(versions))
+
+    def _name(self, versions: Sequence[_Version]) -> str:
+        """Return a name that no other prices have: that of the last version in force.
+
+        Where one that is in force from before it was published after it, that one too:
+        the two say which versions there are, so that old and new charges differ.
+        """
+        if not versions:
+            return self._installed.version
+        last = versions[-1]
+        newest = max(versions, key=lambda v: (v.counts_from, v.effective_from, v.name))
+        return last.name if newest == last else f"{last.name}+{newest.name}"
 
 
 class _History:

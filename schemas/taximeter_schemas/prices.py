@@ -16,6 +16,8 @@ __all__ = [
     "price_event_adapter",
 ]
 
+# Short enough that a charge can name two of them.
+VersionName = Annotated[str, Field(min_length=1, max_length=120)]
 PriceLayer = Literal["list", "own"]
 
 
@@ -44,10 +46,10 @@ class PricesDefined(Event):
 
     event_type: Literal["PricesDefined"]
     schema_version: Literal[1] = 1
-    price_version: Name
+    price_version: VersionName
     effective_from: Moment
     layer: PriceLayer
-    base: Name | None = None
+    base: VersionName | None = None
     source: Name
     content_hash: Hash
     models: Count

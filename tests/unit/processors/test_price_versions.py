@@ -85,6 +85,20 @@ def test_a_version_leaves_alone_what_arrived_before_it() -> None:
     assert after.price_counts("acme", "m", "x", USED, call).price_version == "v2"
 
 
+def test_prices_that_were_changed_behind_have_another_name() -> None:
+    """A charge's version says what made it, whatever is published afterwards."""
+    found = books(a_version("own-1", NOON, "7", layer="own", base=None))
+    assert price(found, NOON, "n") == ("own-1", 5)
+    entries = {"n": json.dumps(an_entry("6"))}
+    found.learn(a_version("v2", NOON - HOUR, entries=entries), NOON + HOUR)
+    assert price(found, NOON, "n") == ("own-1+v2", 6)
+    assert price(found, NOON - TICK, "n") == ("v2", 6)
+    early = found.known_at(NOON + HOUR)
+    priced = early.price_counts("acme", "n", "x", USED, Occurrence(NOON))
+    assert priced.price_version == "own-1"
+    assert found.entries_at(NOON)[0] == "own-1+v2"
+
+
 VERSIONS = (
     a_version("v2", NOON + HOUR),
     a_version("v3", NOON + 2 * HOUR, "3", base="v2"),
