@@ -38,6 +38,7 @@ SETTLING: Final = timedelta(seconds=3)
 _KEPT_BOOKS: Final = 16
 
 Entries = Mapping[str, Mapping[str, object]]
+Changes = Mapping[str, Mapping[str, object] | None]
 
 
 class _Version(NamedTuple):
@@ -47,6 +48,7 @@ class _Version(NamedTuple):
     counts_from: datetime
     name: str
     event: PricesDefined
+    entries: Changes
 
 
 class PriceBooks:
@@ -88,15 +90,16 @@ class PriceBooks:
             log.info("price version %s is known already", name)
             return
         try:
-            entries_of(event)
+            entries = entries_of(event)
         except ConfigurationError as error:
             log.error("price version %s is left out: %s", name, error)
             return
         counts_from = published_at + SETTLING
-        self._learned[name] = _Version(event.effective_from, counts_from, name, event)
+        version = _Version(event.effective_from, counts_from, name, event, entries)
+        self._learned[name] = version
         insort(self._arrivals, counts_from)
         self._histories.clear()
-        if event.layer == "list" and self._list(event) is None:
+        if self._chain(version) is None:
             log.error(
                 "price version %s changes the list %s, which is not known here: it "
                 "is left out until that is",
@@ -126,7 +129,7 @@ class PriceBooks:
         lists = [v for v in self._usable(None) if v.event.layer == "list"]
         for version in reversed(lists):
             if version.effective_from <= moment:
-                return version.name, self._list(version.event) or {}
+                return version.name, self._list(version)
         return self._installed.version, self._entries
 
     def _history(self, recorded_at: datetime) -> _History:
@@ -145,34 +148,43 @@ class PriceBooks:
             version
             for version in self._learned.values()
             if known_until is None or version.counts_from <= known_until
-            if version.event.layer == "own" or self._list(version.event) is not None
+            if self._chain(version) is not None
         )
 
-    def _list(self, event: PricesDefined) -> Entries | None:
-        """Return the whole list of a version, or None if what it changes is unknown."""
-        changes: list[PricesDefined] = [event]
-        base = event.base
-        while base is not None and base != self._installed.version:
-            below = self._learned.get(base)
-            if below is None or below.event in changes or below.event.layer != "list":
+    def _chain(self, version: _Version) -> list[_Version] | None:
+        """Return the changes that make a version's list, the last one first.
+
+        None if what it changes is not known. Own prices change no list.
+        """
+        changes = [version]
+        while (base := changes[-1].event.base) not in (None, self._installed.version):
+            below = self._learned.get(base or "")
+            if below is None or below in changes or below.event.layer != "list":
                 return None
-            changes.append(below.event)
-            base = below.event.base
-        entries: Entries = {} if base is None else self._entries
+            changes.append(below)
+        return changes
+
+    def _list(self, version: _Version) -> Entries:
+        """Return the whole list of a version that can be used."""
+        changes = self._chain(version) or []
+        whole = bool(changes) and changes[-1].event.base is None
+        entries: Entries = {} if whole else self._entries
         for change in reversed(changes):
-            entries = _over(entries, entries_of(change))
+            entries = _over(entries, change.entries)
         return entries
 
     def _merged(self, versions: Sequence[_Version]) -> Entries:
         """Return the last list among these versions with the own prices over it."""
-        entries = self._entries
-        own: Mapping[str, Mapping[str, object] | None] = {}
+        last: _Version | None = None
+        own: Changes = {}
         for version in versions:
             if version.event.layer == "own":
-                own = {**own, **entries_of(version.event)}
+                own = {**own, **version.entries}
             else:
-                entries = self._list(version.event) or {}
-        return _over(entries, {n: fields for n, fields in own.items() if fields})
+                last = version
+        entries = self._list(last) if last else self._entries
+        stated = {name: fields for name, fields in own.items() if fields is not None}
+        return _over(entries, stated)
 
     def book_of(self, versions: Sequence[_Version]) -> PriceBook:
         """Return the book that these versions make one after another."""
@@ -228,7 +240,7 @@ class _History:
         return book.price_counts(provider, model, service_tier, counts, call)
 
 
-def entries_of(event: PricesDefined) -> dict[str, Mapping[str, object] | None]:
+def entries_of(event: PricesDefined) -> Changes:
     """Return what an event says of each entry, with numbers as int or Decimal.
 
     Raises:
@@ -255,9 +267,7 @@ def _no_number(text: str) -> object:
     raise ValueError(f"{text} is no number")
 
 
-def _over(
-    entries: Entries, changes: Mapping[str, Mapping[str, object] | None]
-) -> Entries:
+def _over(entries: Entries, changes: Changes) -> Entries:
     """Return entries with changes laid over them; a None takes one away."""
-    merged: dict[str, Mapping[str, object] | None] = {**entries, **changes}
+    merged: Changes = {**entries, **changes}
     return {name: fields for name, fields in merged.items() if fields is not None}
