@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taximeter.price_lookup import PriceList
 from taximeter_processors.price_book import litellm_price_file
+from taximeter_processors.price_versions import Entries
 from taximeter_processors.pricing import PriceBook
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.fields import Count, Name
@@ -83,9 +84,13 @@ class Estimator:
 
     @classmethod
     def installed(cls) -> Estimator:
-        """Return one with the prices that charges are made with."""
+        """Return one with the prices of the installed list."""
         file = litellm_price_file()
-        entries, version = file.entries(), file.price_version
+        return cls.of(file.entries(), file.price_version)
+
+    @classmethod
+    def of(cls, entries: Entries, version: str) -> Estimator:
+        """Return one with these prices, which counts texts as litellm does."""
         book = PriceBook(entries, version)
         return cls(PriceList(entries, version), book, _litellm_tokens)
 

@@ -11,7 +11,6 @@ from typing import Final
 
 from taximeter_processors.ladders import price_ladder
 from taximeter_processors.model_names import ModelIndex, family_of
-from taximeter_processors.price_book import litellm_price_file
 from taximeter_processors.price_entries import PriceEntry, priced_by
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.money import PICO_PER_USD
@@ -64,12 +63,6 @@ class PriceList:
         self._entries = entries
         self._version = version
         self._index = ModelIndex(entries)
-
-    @classmethod
-    def installed(cls) -> PriceList:
-        """Return the prices that charges are made with."""
-        file = litellm_price_file()
-        return cls(file.entries(), file.price_version)
 
     def show(
         self, model: str, provider: str | None = None, service_tier: str = "standard"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, TextIO
 
 import click
 from pydantic import ValidationError
 
-from taximeter.cli.options import Format, data_option, format_option
+from taximeter.cli.options import Format, format_option
 from taximeter.cli.output import write_object, write_rows
+from taximeter.cli.prices_in_force import prices_in_force
+from taximeter.cli.where import Where, where_options
 from taximeter.estimate_budgets import budgets_after
 from taximeter.estimate_files import read_asked
 from taximeter.estimates import Asked, Estimate, Estimator
@@ -43,10 +44,10 @@ _TEXT = click.File("r", encoding="utf-8")
     metavar="FILE.csv|FILE.jsonl",
     help="Many estimates: model, input_tokens or text, max_output_tokens, calls, …",
 )
-@data_option
+@where_options
 @format_option
 def command(
-    data: Path,
+    where: Where,
     output: Format,
     batch: TextIO | None,
     text: TextIO | None,
@@ -59,14 +60,14 @@ def command(
     most. Budgets are looked at where the data directory has a ledger.
     """
     calls = _calls(batch, text, asked)
-    estimator = Estimator.installed()
+    estimator = Estimator.of(*prices_in_force(where))
     if compare is not None:
         others = [name.strip() for name in compare.split(",") if name.strip()]
         found = estimator.compare(_only(calls), others)
         _write([vars(each) for each in found], [], None, output)
         return
     found = [estimator.estimate(each) for each in calls]
-    budgets = _budgets(DataDir(data), calls, found)
+    budgets = _budgets(where.data, calls, found)
     total = sum((each.cost_usd for each in found), Decimal(0))
     _write([vars(each) for each in found], budgets, total, output)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -13,14 +12,12 @@ import click
 from taximeter.cli.options import Format, data_option, format_option
 from taximeter.cli.output import write_object, write_rows
 from taximeter.cli.price_versions import import_, set_, update
+from taximeter.cli.prices_in_force import prices_in_force
 from taximeter.cli.where import Where, where_options
 from taximeter.logs import say
 from taximeter.price_lookup import ModelPrices, Price, PriceList
-from taximeter.price_publishing import published_books
 from taximeter.reading import open_ledger
 from taximeter.state import DataDir
-from taximeter_schemas.clock import SystemClock
-from taximeter_schemas.errors import BrokerUnavailable
 
 __all__ = ["command"]
 
@@ -50,7 +47,7 @@ def show(
     Without a broker these are the prices of the installed list. For people tokens are
     priced by the million; as JSON and CSV each price is exact, for one unit.
     """
-    found = _in_force(where).show(model, provider, service_tier)
+    found = PriceList(*prices_in_force(where)).show(model, provider, service_tier)
     if output == "json":
         write_object(_as_object(found))
         return
@@ -82,15 +79,6 @@ def missing(data: Path, output: Format) -> None:
         "--input-per-million X --output-per-million Y' gives calls from then on a "
         "price; 'taximeter prices show MODEL' tells which names come close"
     )
-
-
-def _in_force(where: Where) -> PriceList:
-    try:
-        books = asyncio.run(published_books(where.kafka(), where.topics))
-    except BrokerUnavailable:
-        return PriceList.installed()
-    version, entries = books.entries_at(SystemClock().now())
-    return PriceList(entries, version)
 
 
 def _as_object(found: ModelPrices) -> dict[str, object]:
