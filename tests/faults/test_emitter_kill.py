@@ -133,6 +133,7 @@ class Service:
         return {e.event_id for e in await in_kafka(self.bootstrap, self.topics)}
 
 
+@pytest.mark.long
 async def test_with_a_spool_whatever_was_accepted_is_charged_once(
     place: Installation,
 ) -> None:

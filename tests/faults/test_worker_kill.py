@@ -18,6 +18,7 @@ from tests.waiting import eventually_async
 pytestmark = pytest.mark.broker
 
 
+@pytest.mark.long
 async def test_killed_workers_lose_and_double_nothing(place: Installation) -> None:
     """Three kills at any moment: every event charged once, every alert raised once."""
     random, stream = Random(SEED), a_stream(5_500)
