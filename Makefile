@@ -14,7 +14,7 @@ BIN := .venv/bin
 	$(UV) pip install --quiet --python .venv -c constraints.txt -e '.[all]' --group dev
 	@touch $@
 
-.PHONY: help install demo test lint check faults soak bench docs pins clean
+.PHONY: help install demo test lint check coverage faults soak bench docs pins clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -33,7 +33,9 @@ lint: .venv/.synced  ## ruff, mypy strict, pyright, import-linter
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 
-check: lint  ## what CI runs: lint, then the suite with coverage
+check: lint test  ## what CI runs: lint, then the suite
+
+coverage: .venv/.synced  ## the suite, slower, and what of the code it ran
 	$(BIN)/coverage run -m pytest -q
 	# Of this process: what runs in children (agents, commands, bench) is not counted.
 	@$(BIN)/coverage report --skip-covered --fail-under=78

@@ -262,5 +262,5 @@ def _picked(known: Sequence[T], picks: Iterable[int]) -> list[T]:
 
 TestWholeCore = WholeCore.TestCase
 TestWholeCore.settings = settings(
-    TestWholeCore.settings, max_examples=150, stateful_step_count=50
+    TestWholeCore.settings, max_examples=100, stateful_step_count=50
 )
