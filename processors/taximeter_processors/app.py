@@ -31,7 +31,7 @@ from taximeter_processors.agents.watch_budgets import (
 from taximeter_processors.budget_feed import BudgetFeed
 from taximeter_processors.dedupe import DEFAULT_HORIZON
 from taximeter_processors.kafka import Writer
-from taximeter_processors.price_feed import PriceFeed
+from taximeter_processors.price_feed import price_feed
 from taximeter_processors.price_versions import PriceBooks
 from taximeter_processors.transport import CommittedTransport
 from taximeter_schemas.budgets import BudgetEvent
@@ -129,7 +129,7 @@ def _declare_pricing(app: _MeterApp, config: WorkerConfig, books: PriceBooks) ->
     topics = config.topics
     writer = app.writer
     reports = Reports(app, topics.usage.name, config.clock, config.on_flush)
-    prices = PriceFeed(config.bootstrap, topics, books)
+    prices = price_feed(config.bootstrap, topics, books)
     open_priced = partial(
         open_pricing_partition,
         config.bootstrap,

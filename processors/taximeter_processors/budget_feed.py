@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 
 from pydantic import ValidationError
 
-from taximeter_processors.kafka import LogRecord, follow
+from taximeter_processors.feed import Feed
+from taximeter_processors.kafka import LogRecord
 from taximeter_schemas.budgets import BudgetDefined, BudgetEvent, budget_event_adapter
 from taximeter_schemas.topics import Topics
 
@@ -17,7 +17,7 @@ __all__ = ["BudgetFeed"]
 log = logging.getLogger(__name__)
 
 
-class BudgetFeed:
+class BudgetFeed(Feed):
     """Follows the `budgets` topic.
 
     Args:
@@ -29,23 +29,13 @@ class BudgetFeed:
     def __init__(
         self, bootstrap: str, topics: Topics, on_event: Callable[[BudgetEvent], None]
     ) -> None:
-        self._bootstrap = bootstrap
-        self._topic = topics.budgets.name
+        super().__init__(bootstrap, topics.budgets.name, self._learn)
         self._on_event = on_event
         self._defined: dict[str, BudgetDefined] = {}
-        self._caught_up = asyncio.Event()
-
-    async def run(self) -> None:
-        """Follow the topic for as long as the worker lives."""
-        async for record in follow(self._bootstrap, self._topic):
-            if record is None:
-                self._caught_up.set()
-            else:
-                self._learn(record)
 
     async def defined(self) -> list[BudgetEvent]:
         """Return the budgets in force, once all that were there have been read."""
-        await self._caught_up.wait()
+        await self.caught_up()
         return list(self._defined.values())
 
     def _learn(self, record: LogRecord) -> None:

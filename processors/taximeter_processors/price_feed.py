@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import UTC, datetime
+from functools import partial
 
 from pydantic import ValidationError
 
-from taximeter_processors.kafka import LogRecord, follow, read_log
+from taximeter_processors.feed import Feed
+from taximeter_processors.kafka import LogRecord, read_log
 from taximeter_processors.price_versions import PriceBooks
 from taximeter_schemas.prices import PricesDefined, price_event_adapter
 from taximeter_schemas.topics import Topics
 
-__all__ = ["PriceFeed", "learn_published"]
+__all__ = ["learn_published", "price_feed"]
 
 log = logging.getLogger(__name__)
 
 
-class PriceFeed:
-    """Follows the `prices` topic.
-
-    Args:
-        bootstrap: Kafka's address.
-        topics: the installation's topics.
-        books: told of every version, from the first one on.
-    """
-
-    def __init__(self, bootstrap: str, topics: Topics, books: PriceBooks) -> None:
-        self._bootstrap = bootstrap
-        self._topic = topics.prices.name
-        self._books = books
-        self._caught_up = asyncio.Event()
-
-    async def run(self) -> None:
-        """Follow the topic for as long as the worker lives."""
-        async for record in follow(self._bootstrap, self._topic):
-            if record is None:
-                self._caught_up.set()
-            else:
-                _learn(self._books, record)
-
-    async def caught_up(self) -> None:
-        """Wait until all versions that were there have been read."""
-        await self._caught_up.wait()
+def price_feed(bootstrap: str, topics: Topics, books: PriceBooks) -> Feed:
+    """Return what tells the books of every version, from the first one on."""
+    return Feed(bootstrap, topics.prices.name, partial(_learn, books))
 
 
 async def learn_published(bootstrap: str, topics: Topics, books: PriceBooks) -> None:
