@@ -173,6 +173,7 @@ def _declare_watching(app: faust.App, config: WorkerConfig) -> None:
             watch.learn(event)
 
     async def open_partition(partition: int) -> PartitionWork:
+        await feed.caught_up()  # first: who opens and is cancelled has to close again
         watch = await open_watch_partition(
             config.bootstrap, topics, partition, config.clock
         )
