@@ -202,7 +202,7 @@ class Bench:
             "usage",
             self.partition,
             self.partitions,
-            self.pricer,
+            lambda _: self.pricer,
             self.rows,
             self.progress,
             self.horizon,

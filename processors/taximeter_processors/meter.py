@@ -7,7 +7,7 @@ transaction. Everything that it holds is a function of the log up to `next_offse
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, cast
@@ -122,7 +122,7 @@ class PartitionMeter:
         topic: the usage topic's name, for the origin of dead letters.
         partition: which partition.
         partitions: how many there are.
-        pricer: the price book; another one can take its place between two records.
+        pricer_at: gives what prices the events of a record that Kafka took in then.
         stored: the partition's rows as of `progress`; whoever writes a flush down
             updates it with the flush's rows.
         progress: how far those rows go.
@@ -134,7 +134,7 @@ class PartitionMeter:
         topic: str,
         partition: int,
         partitions: int,
-        pricer: Pricer,
+        pricer_at: Callable[[datetime], Pricer],
         stored: Rows,
         progress: Progress,
         horizon: timedelta = DEFAULT_HORIZON,
@@ -143,7 +143,7 @@ class PartitionMeter:
         self._topic = topic
         self._partition = partition
         self._partitions = partitions
-        self.pricer = pricer
+        self._pricer_at = pricer_at
         self._next_offset = self._flushed_offset = progress.next_offset
         self._seen = SeenIds(horizon)
         self._sums = PartialSums(stored, partitions)
@@ -258,7 +258,8 @@ class PartitionMeter:
     ) -> list[bytes]:
         self._keep_faults(record, readings.events)
         writer = ChargeWriter(self._partition, record.offset, record.recorded_at)
-        pricer, sums, encoded = self.pricer, self._sums, readings.encoded
+        pricer = self._pricer_at(record.recorded_at)
+        sums, encoded = self._sums, readings.encoded
         charges: list[bytes] = []
         for position, event in counting:
             amounts = amounts_of(event, pricer)

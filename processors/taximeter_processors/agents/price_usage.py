@@ -12,7 +12,6 @@ from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRec
 from taximeter_processors.price_versions import PriceBooks
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
-from taximeter_schemas.fields import EARLIEST
 from taximeter_schemas.records import PACKED_HEADER, usage_key, usage_partition
 from taximeter_schemas.topics import Topics
 
@@ -35,10 +34,8 @@ class PricingPartition:
         table: PartitionTable,
         meter: PartitionMeter,
         writer: Writer,
-        books: PriceBooks,
     ) -> None:
         self.meter = meter
-        self._books = books
         self._topics = topics
         self._partition = partition
         self._table = table
@@ -70,9 +67,7 @@ class PricingPartition:
 
     def apply(self, record: LogRecord) -> None:
         """Price one usage record and add it up."""
-        usage = _usage_record(record)
-        self.meter.pricer = self._books.known_at(usage.recorded_at)
-        self.meter.apply(usage)
+        self.meter.apply(_usage_record(record))
 
     async def flush(self) -> int:
         """Write down what was applied since the last flush; return how many rows.
@@ -150,7 +145,7 @@ async def open_pricing_partition(
             topics.usage.name,
             partition,
             topics.partitions,
-            books.known_at(EARLIEST),
+            books.known_at,
             table.rows,
             progress,
             horizon,
@@ -166,7 +161,7 @@ async def open_pricing_partition(
         len(table.rows),
         meter.remembered_ids,
     )
-    return PricingPartition(topics, partition, table, meter, writer, books)
+    return PricingPartition(topics, partition, table, meter, writer)
 
 
 async def _progress(
