@@ -9,7 +9,7 @@ its transport offers for extension.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from faust.transport.drivers import aiokafka as driver
@@ -17,8 +17,9 @@ from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 from taximeter_processors.kafka import LogRecord, log_record
+from taximeter_schemas.slices import slices_of
 
-__all__ = ["BatchMessage", "CommittedTransport", "batches_of"]
+__all__ = ["BatchMessage", "CommittedTransport"]
 
 _FETCH_WAIT_MS: Final = 50
 
@@ -56,7 +57,10 @@ class _CommittedConsumer(driver.Consumer):
         self, active_partitions: set[TP] | None, timeout: float
     ) -> dict[TP, list[Any]]:
         fetched = await super()._getmany(active_partitions, timeout)
-        return {tp: list(batches_of(records)) for tp, records in fetched.items()}
+        return {
+            tp: list(slices_of(records, _BATCH_BYTES))
+            for tp, records in fetched.items()
+        }
 
     def _to_message(self, tp: TP, record: Any) -> BatchMessage:  # noqa: ANN401
         last = record[-1]
@@ -81,15 +85,3 @@ class CommittedTransport(driver.Transport):
     """Faust's transport with consumers that wait for transactions to end."""
 
     Consumer = _CommittedConsumer
-
-
-def batches_of(records: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Cut what one fetch brought into pieces of about 64 KiB, or of one record."""
-    start = size = 0
-    for end, record in enumerate(records, 1):
-        size += len(record.value or b"")
-        if size >= _BATCH_BYTES:
-            yield records[start:end]
-            start, size = end, 0
-    if start < len(records):
-        yield records[start:]

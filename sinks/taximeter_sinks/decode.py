@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import pyarrow as pa
 
+from taximeter_schemas.slices import slices_of
 from taximeter_sinks.charge_columns import CHARGES_SCHEMA, charges_table
 from taximeter_sinks.parsed_charges import Charge, parse, parse_with_care
 
@@ -24,7 +25,9 @@ __all__ = [
     "source_offset_of",
 ]
 
-# How much text is parsed and taken apart in one go, see `_slices`.
+# How much text is parsed and taken apart in one go: what comes of it should fit into
+# the processor's cache. It is walked through some forty times, once a column, and from
+# main memory that takes twice as long.
 _SLICE_BYTES: Final = 384 * 1024
 
 
@@ -100,7 +103,7 @@ def decode_charges(records: Sequence[RawRecord]) -> DecodedCharges:
     """
     tables, undecodable = [CHARGES_SCHEMA.empty_table()], list[Undecodable]()
     with _no_garbage_collection():
-        for some in _slices(records):
+        for some in slices_of(records, _SLICE_BYTES):
             try:
                 tables.append(_table_of(some, parse))
             except _FAULTS:
@@ -108,22 +111,6 @@ def decode_charges(records: Sequence[RawRecord]) -> DecodedCharges:
                 tables.append(decoded.table)
                 undecodable += decoded.undecodable
     return DecodedCharges(pa.concat_tables(tables).combine_chunks(), undecodable)
-
-
-def _slices(records: Sequence[RawRecord]) -> Iterator[Sequence[RawRecord]]:
-    """Divide records so that the parsed ones fit into the processor's cache.
-
-    Each is walked through some forty times, once a column. From main memory that
-    takes twice as long.
-    """
-    first = size = 0
-    for after, record in enumerate(records, 1):
-        size += len(record.value or b"")
-        if size >= _SLICE_BYTES:
-            yield records[first:after]
-            first, size = after, 0
-    if first < len(records):
-        yield records[first:]
 
 
 def _decode_with_care(records: Sequence[RawRecord]) -> DecodedCharges:
