@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from taximeter_processors.budgets import BudgetBook
-from taximeter_processors.merge import SpendMerge
+from taximeter_processors.merge import MOST_IN_MIND, SpendMerge
 from taximeter_processors.windows import window_start
 from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.budgets import (
@@ -59,9 +59,9 @@ class Watched:
         self.budgets = list(budgets)
         self.restart()
 
-    def restart(self) -> None:
+    def restart(self, most_in_mind: int = MOST_IN_MIND) -> None:
         """Begin anew from what is stored."""
-        self.book = BudgetBook(self.rows, NOON)
+        self.book = BudgetBook(self.rows, NOON, most_in_mind)
         for budget in self.budgets:
             self.book.learn(budget)
 
@@ -277,8 +277,7 @@ def test_a_day_is_the_zones_day() -> None:
 def test_a_late_event_finds_a_period_that_was_let_go() -> None:
     """Memory holds what is going on; the rest is read back from the rows."""
     watched = Watched(a_budget())
-    watched.book = BudgetBook(watched.rows, NOON, most_in_mind=1)
-    watched.book.learn(a_budget())
+    watched.restart(most_in_mind=1)
     watched.takes(spent("4"), spent("0.5", 1, NOON + timedelta(hours=1)))
     days = [NOON + timedelta(days=day) for day in range(1, 9)]
     for offset, day in enumerate(days, 2):
@@ -293,9 +292,8 @@ def test_a_late_event_finds_a_period_that_was_let_go() -> None:
 
 def test_an_account_is_let_go_for_good() -> None:
     """What is late in two windows of a period that is over ends in one account."""
-    watched = Watched()
-    watched.book = BudgetBook(watched.rows, NOON, most_in_mind=1)
-    watched.book.learn(a_budget())
+    watched = Watched(a_budget())
+    watched.restart(most_in_mind=1)
     later, next_week = NOON + timedelta(hours=1), NOON + timedelta(days=7)
     watched.takes(spent("1"))
     watched.book.take(0, spent("1", 1, next_week))
@@ -308,9 +306,8 @@ def test_an_account_is_let_go_for_good() -> None:
 
 def test_what_was_late_during_a_flush_is_not_let_go() -> None:
     """It has yet to be said: one account, and an alert once."""
-    watched = Watched()
-    watched.book = BudgetBook(watched.rows, NOON, most_in_mind=1)
-    watched.book.learn(a_budget())
+    watched = Watched(a_budget())
+    watched.restart(most_in_mind=1)
     later, next_week = NOON + timedelta(hours=1), NOON + timedelta(days=7)
     watched.takes(spent("1"))
     watched.book.take(0, spent("1", 1, next_week))
