@@ -6,6 +6,7 @@ between them. Pure: it knows the list's vocabulary, not where the list came from
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -16,7 +17,7 @@ from taximeter_processors.model_spellings import FREE
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.money import PICO_PER_USD
 
-__all__ = ["PriceEntry", "pico_per_unit", "priced_by", "refuse_floats"]
+__all__ = ["PriceEntry", "exact_json", "pico_per_unit", "priced_by", "refuse_floats"]
 
 _SERVICE_TIERS: Final = {
     "batch": "batches",
@@ -48,6 +49,25 @@ def pico_per_unit(usd: object) -> Fraction | None:
     except (ValueError, OverflowError, ZeroDivisionError):
         return None
     return price if price >= 0 else None
+
+
+def exact_json(text: str | bytes) -> object:
+    """Read JSON whose numbers are prices: each is an int or a Decimal.
+
+    Raises:
+        ValueError: it is not JSON, is nested too deeply, or holds NaN or Infinity.
+
+    >>> exact_json('{"input_cost_per_token": 3e-07}')
+    {'input_cost_per_token': Decimal('3E-7')}
+    """
+    try:
+        return json.loads(text, parse_float=Decimal, parse_constant=_no_number)
+    except RecursionError as error:
+        raise ValueError(str(error)) from None
+
+
+def _no_number(text: str) -> object:
+    raise ValueError(f"{text} is no number")
 
 
 def refuse_floats(entries: Mapping[str, Mapping[str, object]]) -> None:

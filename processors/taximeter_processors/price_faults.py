@@ -7,13 +7,12 @@ and not a hole in the books. The grammar is that of litellm's list.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple, cast
 
-from taximeter_processors.price_entries import pico_per_unit
+from taximeter_processors.price_entries import exact_json, pico_per_unit
 from taximeter_schemas.errors import ConfigurationError
 
 __all__ = [
@@ -83,10 +82,8 @@ def read_price_list(content: bytes) -> tuple[dict[str, dict[str, object]], list[
       "'n': is not an object"])
     """
     try:
-        found: object = json.loads(
-            content, parse_float=Decimal, parse_constant=_no_number
-        )
-    except (ValueError, RecursionError) as error:
+        found = exact_json(content)
+    except ValueError as error:
         raise ConfigurationError(f"it is not JSON: {error}") from None
     if not isinstance(found, dict):
         raise ConfigurationError("it is not a JSON object of models")
@@ -187,7 +184,3 @@ def _price_fault(value: object) -> str | None:
     if isinstance(value, str) and pico_per_unit(value.strip().removeprefix("-")):
         return f"is negative: {shown}"
     return f"is no number: {shown!r}"
-
-
-def _no_number(text: str) -> object:
-    raise ValueError(f"{text} is no number")

@@ -12,16 +12,15 @@ The order in which versions are learned does not matter.
 
 from __future__ import annotations
 
-import json
 import logging
 from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final, NamedTuple, cast
 
 from taximeter_processors.charging import Pricer
 from taximeter_processors.circumstances import Circumstances
+from taximeter_processors.price_entries import exact_json
 from taximeter_processors.pricing import PriceBook, Priced
 from taximeter_processors.rates import Counts
 from taximeter_schemas.errors import ConfigurationError
@@ -253,18 +252,12 @@ def _fields(name: str, text: str | None) -> Mapping[str, object] | None:
     if text is None:
         return None
     try:
-        fields: object = json.loads(
-            text, parse_float=Decimal, parse_constant=_no_number
-        )
-    except (ValueError, RecursionError) as error:
+        fields = exact_json(text)
+    except ValueError as error:
         raise ConfigurationError(f"entry {name!r} is not JSON ({error})") from None
     if not isinstance(fields, dict):
         raise ConfigurationError(f"entry {name!r} is not a JSON object")
     return cast("dict[str, object]", fields)
-
-
-def _no_number(text: str) -> object:
-    raise ValueError(f"{text} is no number")
 
 
 def _over(entries: Entries, changes: Changes) -> Entries:
