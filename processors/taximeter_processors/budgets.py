@@ -49,22 +49,18 @@ class BudgetFlush:
 class BudgetBook:
     """Every budget, and how the subjects of one `spend` partition stand in it.
 
-    Accounts of periods that are over need not be in memory: a late event brings them
-    back. A budget that is defined now says nothing of them.
+    Accounts of periods that are over are let go once there are many: a late event
+    brings them back.
 
     Args:
         stored: the partition's rows as they were last flushed; whoever writes a flush
             down puts its rows there.
-        now: the present, for which periods are over.
         most_in_mind: how many rows are kept decoded, and how many accounts before
             those of periods that are over are let go.
     """
 
-    def __init__(
-        self, stored: Rows, now: datetime, most_in_mind: int = MOST_IN_MIND
-    ) -> None:
+    def __init__(self, stored: Rows, most_in_mind: int = MOST_IN_MIND) -> None:
         self._stored = stored
-        self._now = now
         self._merge = SpendMerge(stored, most_in_mind)
         self._budgets: dict[str, BudgetDefined] = {}
         self._accounts: dict[_AccountKey, Account] = {}
@@ -72,9 +68,9 @@ class BudgetBook:
         self._counting: dict[Key, list[Account]] = {}
         self._touched: set[Account] = set()
         self._most_in_mind = self._let_go_at = most_in_mind
-        self._latest_window = max((key[2] for key in self._merge.windows()), default=0)
+        self._latest_window = self._present = 0
+        # Accounts of periods that ended up to here may have been let go.
         self._over_until = 0
-        self._move_on()
 
     def learn(self, *events: BudgetEvent) -> None:
         """Take definitions in, and count what their periods have already spent."""
@@ -111,7 +107,8 @@ class BudgetBook:
         What it returns is lost unless it is written down; `flushed()` follows then.
         What is taken or learned in between belongs to the next flush.
         """
-        self._now = now
+        # A call of next year, which somebody's clock dates so, ends no period of today.
+        self._present = min(self._latest_window, window_start(now))
         touched, self._touched = self._touched, set()
         alerts = [alert for account in touched for alert in self._due(account, now)]
         latches = [(_latch(alert.alert_id), b"1") for alert in alerts]
@@ -139,13 +136,22 @@ class BudgetBook:
         for budget in budgets:
             if not budget.scope.covers(subject):
                 continue
-            if not self._is_over(_bounds(budget, window)):
-                account = self._account(budget, subject, window)
+            bounds = _bounds(budget, window)
+            if self._is_over(bounds) and not self._matters(key, budget, bounds):
+                continue
+            account = self._account(budget, subject, window)
+            if not self._is_over(bounds):  # else it was counted when it was made
                 for partial in self._merge.sources(key).values():
                     account.move(None, partial)
-                self._touched.add(account)
-            elif self._merge.is_unflushed(key):
-                self._touched.add(self._account(budget, subject, window))
+            self._touched.add(account)
+
+    def _matters(self, key: Key, budget: BudgetDefined, bounds: Bounds) -> bool:
+        """Tell whether a period that is over has something to be said of.
+
+        An alert, if the budget was there before it ended, or a sum that nobody said.
+        """
+        existed = bounds.end is None or bounds.end > budget.defined_at
+        return existed or self._merge.is_unflushed(key)
 
     def _accounts_of(self, key: Key) -> list[Account]:
         accounts = self._counting.get(key)
@@ -180,14 +186,10 @@ class BudgetBook:
     def _is_over(self, bounds: Bounds) -> bool:
         return bounds.end is not None and bounds.end.timestamp() <= self._over_until
 
-    def _move_on(self) -> None:
-        # A call of next year, which somebody's clock dates so, ends no period of today.
-        present = min(self._latest_window, window_start(self._now))
-        self._over_until = max(self._over_until, present - _OVER_AFTER_SECONDS)
-
     def _let_go(self) -> None:
         """Let the accounts of periods that are over be gone."""
-        self._move_on()
+        over_until = self._present - _OVER_AFTER_SECONDS
+        self._over_until = max(self._over_until, over_until)
         self._accounts = {
             key: account
             for key, account in self._accounts.items()

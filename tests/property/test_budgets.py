@@ -109,7 +109,7 @@ class Watcher:
 
     def crash(self) -> None:
         """Begin anew behind what was last written."""
-        self.book = BudgetBook(self.rows, LATER, self.memory)
+        self.book = BudgetBook(self.rows, self.memory)
         self.flushing: tuple[BudgetFlush, int] | None = None
         self.next = self.written
         self.learn()

@@ -45,7 +45,7 @@ class WatchPartition:
         next_offset: int,
         clock: Clock,
     ) -> None:
-        self.book = BudgetBook(table.rows, clock.now())
+        self.book = BudgetBook(table.rows)
         self.next_offset = self._flushed_offset = next_offset
         self.unflushed_events = 0
         self._topics = topics

@@ -61,7 +61,7 @@ class Watched:
 
     def restart(self, most_in_mind: int = MOST_IN_MIND) -> None:
         """Begin anew from what is stored."""
-        self.book = BudgetBook(self.rows, NOON, most_in_mind)
+        self.book = BudgetBook(self.rows, most_in_mind)
         for budget in self.budgets:
             self.book.learn(budget)
 
@@ -324,15 +324,41 @@ def _started(moment: datetime) -> bytes:
     return moment.isoformat().encode()
 
 
-def test_a_budget_says_nothing_of_periods_that_are_over() -> None:
-    """Redefined, it counts what the present one has spent, and leaves history be."""
-    watched = Watched(a_budget())
-    watched.takes(spent("4"), spent("1", 1, NOON + timedelta(days=1)))
+def _with_its_first_day_let_go() -> Watched:
+    """Return a book that has 6 USD in each of two days, the first let go."""
+    watched = Watched(a_budget(budget_id="other"))
+    watched.restart(most_in_mind=1)
+    for offset, day in enumerate((NOON, NOON + timedelta(days=1))):
+        watched.book.take(0, spent("6", offset, day))
+        watched.flush(day)
     watched.statuses.clear()
-    watched.book = BudgetBook(watched.rows, NOON + timedelta(days=1))
-    watched.book.learn(a_budget(limit_usd="8"))
+    return watched
+
+
+def test_a_new_budget_says_nothing_of_periods_that_are_over() -> None:
+    """It counts what the present one has spent, and leaves history be."""
+    watched = _with_its_first_day_let_go()
+    watched.book.learn(a_budget(defined_at=NOON + timedelta(days=1)))
     watched.flush()
     assert watched.status.period_start == MIDNIGHT + timedelta(days=1)
+
+
+def test_what_was_late_is_said_whatever_is_learned_before_the_flush() -> None:
+    """Also for a period that had ended before the budget was defined."""
+    watched = _with_its_first_day_let_go()
+    watched.book.take(0, spent("7", 2))
+    watched.book.learn(a_budget(defined_at=NOON + timedelta(days=1)))
+    watched.flush()
+    first_day = watched.statuses[b"alice-daily|user|alice|" + _started(MIDNIGHT)]
+    assert first_day.spent_usd == 7
+
+
+def test_a_budget_that_is_learned_late_alerts_for_a_period_it_was_there_in() -> None:
+    """Who replays a day in a second is ahead of the news of its budgets."""
+    watched = _with_its_first_day_let_go()
+    watched.book.learn(a_budget(defined_at=NOON))
+    assert watched.flush() == [50, 50]
+    assert sorted(status.spent_usd for status in watched.statuses.values()) == [6, 6]
 
 
 def test_merging_keeps_the_newest_of_each_source() -> None:
