@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from taximeter.broker.admin import ensure_topics
+from taximeter.broker.admin import drop_topics, ensure_topics
 from taximeter.broker.ladder import broker
 from taximeter_schemas.topics import Topics
 
@@ -26,12 +26,16 @@ def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def topics(bootstrap: str) -> Topics:
-    """Create a fresh set of topics that no other test knows."""
+def topics(bootstrap: str) -> Iterator[Topics]:
+    """Create a fresh set of topics that no other test knows, and drop it again.
+
+    A hundred sets, and the broker's 256 MiB are full: it answers nobody any more.
+    """
     fresh = Topics(prefix=f"test-{uuid4().hex[:12]}.", partitions=4)
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(ensure_topics(bootstrap, fresh))
+        yield fresh
+        loop.run_until_complete(drop_topics(bootstrap, fresh.prefix))
     finally:
         loop.close()
-    return fresh
