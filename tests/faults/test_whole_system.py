@@ -12,7 +12,7 @@ import random
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic, sleep
@@ -22,9 +22,10 @@ import pytest
 from taximeter.audit import AuditResult, audit
 from taximeter.reading import open_ledger
 from taximeter_producers.kafka import KafkaEmitter
+from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import Usage, UsageRecorded
-from tests.builders import NOON, a_usage, an_id
+from tests.builders import a_usage, an_id
 from tests.running_system import Running, taximeter
 from tests.waiting import eventually
 
@@ -42,10 +43,10 @@ MODELS = (
 
 def the_stream(events: int, seed: int) -> Iterator[UsageRecorded]:
     """Yield the events, some of them twice: at once, or much later."""
-    chance = random.Random(seed)
+    chance, now = random.Random(seed), SystemClock().now()
     later: list[UsageRecorded] = []
     for number in range(events):
-        event = an_event(number, chance)
+        event = an_event(number, chance, now)
         yield event
         if chance.random() < DUPLICATES:
             if chance.random() < 0.5:
@@ -57,12 +58,17 @@ def the_stream(events: int, seed: int) -> Iterator[UsageRecorded]:
     yield from later
 
 
-def an_event(number: int, chance: random.Random) -> UsageRecorded:
-    """Return the event of this number, of one of 200 users within six hours."""
+def an_event(number: int, chance: random.Random, now: datetime) -> UsageRecorded:
+    """Return the event of this number, of one of 200 users, of six hours of today.
+
+    A day that ended before a budget was defined is none of that budget's.
+    """
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    span = min(now - midnight, timedelta(hours=6))
     provider, model = MODELS[min(number % 20, 2)] if number % 20 < 3 else MODELS[0]
     return a_usage(
         event_id=an_id("whole system", SEED, number),
-        occurred_at=NOON - timedelta(seconds=chance.random() * 6 * 3600),
+        occurred_at=now - chance.random() * span,
         provider=provider,
         model=model,
         user_id=f"user-{chance.randrange(200)}",
