@@ -29,6 +29,7 @@ class Work:
     flushed: list[int] = field(default_factory=list[int])
     closed: bool = False
     begun: bool = False
+    rows: int = 0
     kafka: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -62,7 +63,7 @@ class Work:
         if self.fails:
             raise KafkaError
         self.flushed = applied
-        return len(applied)
+        return len(applied) + self.rows
 
     async def close(self) -> None:
         """Let go."""
@@ -72,10 +73,12 @@ class Work:
 class Delivery:
     """What Faust delivers, and whether it was acknowledged."""
 
-    def __init__(self, *offsets: int, value: bytes = b"good") -> None:
+    def __init__(
+        self, *offsets: int, value: bytes = b"good", partition: int = 0
+    ) -> None:
         self.acknowledged = 0
         self.message = SimpleNamespace(
-            partition=0,
+            partition=partition,
             offset=offsets[-1],
             records=[LogRecord(offset, 1_000, None, value, ()) for offset in offsets],
             incref=lambda: None,
@@ -305,3 +308,34 @@ async def test_what_could_not_be_caught_up_is_let_go(owned: Owned) -> None:
     owned.consumer.fails = False
     await owned.opens(2)
     assert not owned.works[2].closed
+
+
+async def test_partitions_take_turns_while_there_is_much_to_write(owned: Owned) -> None:
+    """Many rows are paid for by a pause; when nothing more comes, all is written."""
+    await owned.partitions.own({0, 1, 2, 3})
+    await owned.opens(4)
+    for work in owned.works:
+        work.rows = 1_000
+    for partition in range(4):
+        await owned.takes(Delivery(5, partition=partition))
+    await owned.partitions.tick()
+    assert [len(work.flushed) for work in owned.works].count(1) == 1
+
+    async def all_written() -> bool:
+        await owned.partitions.tick()
+        return all(work.flushed for work in owned.works)
+
+    await eventually_async(all_written)
+
+
+async def test_partitions_are_written_at_once_where_there_is_little_to_write(
+    owned: Owned,
+) -> None:
+    """A pause is for rows: a few of them keep nobody waiting."""
+    await owned.partitions.own({0, 1, 2, 3})
+    await owned.opens(4)
+    for partition in range(4):
+        await owned.takes(Delivery(5, partition=partition))
+    await owned.partitions.tick()
+    await owned.partitions.tick()
+    assert all(work.flushed for work in owned.works)
