@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 
 import pytest
+
+from taximeter.broker.ladder import broker
 
 # The one setting that tests are meant to be given from outside: where Kafka is.
 _KEPT = {"TAXIMETER_BOOTSTRAP"}
@@ -15,3 +19,14 @@ def _settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in set(os.environ) - _KEPT:
         if name.startswith("TAXIMETER_"):
             monkeypatch.delenv(name)
+
+
+def _note(words: str) -> None:
+    print(words, file=sys.stderr)
+
+
+@pytest.fixture(scope="session")
+def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of a real broker; without one the tests fail, never skip."""
+    with broker(tmp_path_factory.mktemp("kafka"), _note) as address:
+        yield address

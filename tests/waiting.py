@@ -14,7 +14,7 @@ T = TypeVar("T")
 _PAUSE_SECONDS = 0.05
 
 
-def eventually(condition: Callable[[], T], timeout: float = 10.0) -> T:
+def eventually(condition: Callable[[], T], timeout: float = 30.0) -> T:
     """Return the condition's first true answer; fail when the time is over.
 
     An assertion inside the condition counts as "not yet", and is what the test
@@ -34,7 +34,7 @@ def eventually(condition: Callable[[], T], timeout: float = 10.0) -> T:
 
 
 async def eventually_async(
-    condition: Callable[[], Awaitable[T]], timeout: float = 10.0
+    condition: Callable[[], Awaitable[T]], timeout: float = 30.0
 ) -> T:
     """Do the same with a condition that has to be awaited."""
     deadline = time.monotonic() + timeout

@@ -1,4 +1,4 @@
-"""The same broker as the integration tests, and an installation a test on it."""
+"""An installation a test, on the session's one broker."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.installations import Installation, an_installation
-from tests.integration.conftest import bootstrap
 
-__all__ = ["bootstrap", "place"]
+__all__ = ["place"]
 
 
 @pytest.fixture

@@ -1,28 +1,15 @@
-"""A real Kafka for every test here: one broker a session, fresh topics a test."""
+"""Fresh topics a test, on the session's one broker."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
 from taximeter.broker.admin import drop_topics, ensure_topics
-from taximeter.broker.ladder import broker
 from taximeter_schemas.topics import Topics
-
-
-def _note(words: str) -> None:
-    print(words, file=sys.stderr)
-
-
-@pytest.fixture(scope="session")
-def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a real broker; without one the tests fail, never skip."""
-    with broker(tmp_path_factory.mktemp("kafka"), _note) as address:
-        yield address
 
 
 @pytest.fixture
