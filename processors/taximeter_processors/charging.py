@@ -55,6 +55,12 @@ class Pricer(Protocol):
         ...
 
 
+_FACTS: Final = b'%b%d,"input_cost_usd":%b,"output_cost_usd":%b,"cost_usd":%b,%b'
+_PLAIN_FACTS: Final = (
+    b'%b%d,"input_cost_usd":"%d.%012d","output_cost_usd":"%d.%012d",'
+    b'"cost_usd":"%d.%012d",%b'
+)
+
 _NOT_TOKENS: Final = frozenset(OTHER_UNITS)
 
 
@@ -127,7 +133,7 @@ class ChargeWriter:
             f'"schema_version":1,"recorded_at":{recorded},'
             f'"source_partition":{partition},"source_offset":{offset},'
             f'"source_position":'
-        )
+        ).encode()
 
     def write(
         self, event: Call | UsageEvent, amounts: Amounts, position: int, encoded: bytes
@@ -140,12 +146,7 @@ class ChargeWriter:
             position: its place in the record.
             encoded: the event's own bytes.
         """
-        input_pico, output_pico, cost_pico, _, _, reason, version, match = amounts
-        facts = (
-            f'{self._origin}{position},"input_cost_usd":{_usd(input_pico)},'
-            f'"output_cost_usd":{_usd(output_pico)},"cost_usd":{_usd(cost_pico)},'
-            f"{_pricing(reason, version, match)}"
-        ).encode()
+        facts = self._facts(amounts, position)
         if not isinstance(event, UsageCorrected):
             return b'{"event_type":"UsagePriced",%b,"recorded":%b}' % (facts, encoded)
         why = f'"adjusts":"{event.corrects}","reason":{_text(event.reason)}'.encode()
@@ -155,23 +156,43 @@ class ChargeWriter:
             encoded,
         )
 
+    def _facts(self, amounts: Amounts, position: int) -> bytes:
+        input_pico, output_pico, cost_pico, _, _, reason, version, match = amounts
+        pricing = _pricing(reason, version, match)
+        if (
+            cost_pico is None
+            or input_pico is None
+            or output_pico is None
+            or input_pico < 0
+            or output_pico < 0
+        ):
+            costs = _usd(input_pico), _usd(output_pico), _usd(cost_pico)
+            return _FACTS % (self._origin, position, *costs, pricing)
+        # As `usd_text` writes them, all at once: nearly every charge is such a one.
+        return _PLAIN_FACTS % (
+            self._origin,
+            position,
+            input_pico // PICO_PER_USD,
+            input_pico % PICO_PER_USD,
+            output_pico // PICO_PER_USD,
+            output_pico % PICO_PER_USD,
+            cost_pico // PICO_PER_USD,
+            cost_pico % PICO_PER_USD,
+            pricing,
+        )
 
-def _usd(pico: int | None) -> str:
-    if pico is None:
-        return "null"
-    if pico < 0:
-        return f'"{usd_text(pico)}"'
-    # As `usd_text` writes it, one call less.
-    return f'"{pico // PICO_PER_USD}.{pico % PICO_PER_USD:012d}"'
+
+def _usd(pico: int | None) -> bytes:
+    return b"null" if pico is None else f'"{usd_text(pico)}"'.encode()
 
 
 @lru_cache(maxsize=4_096)
-def _pricing(reason: str | None, version: str, match: str | None) -> str:
+def _pricing(reason: str | None, version: str, match: str | None) -> bytes:
     # The same few come again and again.
     return (
         f'"unpriced_reason":{_text(reason)},"price_version":{_text(version)},'
         f'"price_match":{_text(match)}'
-    )
+    ).encode()
 
 
 def _text(known: str | None) -> str:
