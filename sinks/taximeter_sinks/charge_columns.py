@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import accumulate, chain
-from operator import attrgetter
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec.structs import fields
+from msgspec.structs import astuple, fields
 
 from taximeter_schemas.usage import Usage
 from taximeter_sinks.parsed_charges import SECONDS_UNITS, Call, Charge
@@ -173,7 +172,7 @@ class _Columns:
 
     def __init__(self, said: Sequence[Charge | Call]) -> None:
         names = type(said[0]).__struct_fields__
-        turned = zip(*map(attrgetter(*names), said), strict=True)
+        turned = zip(*map(astuple, said), strict=True)
         self._columns = dict(zip(names, turned, strict=True))
 
     def values(self, name: str) -> Sequence[Any]:
