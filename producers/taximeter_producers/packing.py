@@ -20,6 +20,9 @@ __all__ = ["Delivery", "EncodedEvent", "Packer", "Record"]
 # Of n events: two brackets, and n - 1 separators of two bytes.
 _AROUND: Final = 2
 
+_ID_FIRST: Final = b'{"event_id":"'
+_KEY: Final = slice(len(_ID_FIRST), len(_ID_FIRST) + 36)
+
 
 class EncodedEvent(NamedTuple):
     """A valid event as it travels: its key and its JSON, in one line."""
@@ -32,7 +35,11 @@ class EncodedEvent(NamedTuple):
         """Return an event as it travels."""
         if isinstance(event, EncodedEvent):
             return event
-        return cls(usage_key(event.event_id), encode_event(event))
+        encoded = encode_event(event)
+        if encoded.startswith(_ID_FIRST):
+            # As the model writes it: a microsecond less than writing it once more.
+            return cls(encoded[_KEY], encoded)
+        return cls(usage_key(event.event_id), encoded)
 
 
 class Delivery:

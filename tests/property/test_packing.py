@@ -8,8 +8,9 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taximeter_producers.packing import Delivery, Packer, Record
-from taximeter_schemas.records import usage_key, usage_partition
+from taximeter_producers.packing import Delivery, EncodedEvent, Packer, Record
+from taximeter_schemas.records import encode_event, usage_key, usage_partition
+from tests.builders import a_usage
 
 EVENTS = st.lists(st.tuples(st.uuids(), st.binary(min_size=2, max_size=60)))
 PARTITIONS = st.integers(1, 12)
@@ -81,3 +82,10 @@ def test_halves_hold_what_the_whole_held(encoded: list[bytes]) -> None:
     assert not delivery.future.done()
     second.release()
     assert delivery.future.done()
+
+
+@given(st.uuids())
+def test_an_event_travels_under_its_id(event_id: UUID) -> None:
+    """Its key is the text of its id, wherever in the event that was taken from."""
+    event = a_usage(event_id=event_id)
+    assert EncodedEvent.of(event) == (usage_key(event.event_id), encode_event(event))
