@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
-from taximeter_processors.fault_points import reached
+from taximeter_schemas.fault_points import reached
 
 __all__ = [
     "TRANSIENT",

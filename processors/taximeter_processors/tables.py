@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from taximeter_processors.fault_points import reached
 from taximeter_processors.kafka import Batches, LogRecord, TransactionalWriter, read_log
 from taximeter_processors.rows import StoredRows
+from taximeter_schemas.fault_points import reached
 
 __all__ = ["PartitionTable"]
 

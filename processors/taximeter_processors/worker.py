@@ -7,9 +7,9 @@ import os
 
 import faust
 
-from taximeter_processors import fault_points
 from taximeter_processors.app import FlushReport, WorkerConfig, create_app
 from taximeter_processors.price_book import litellm_price_books
+from taximeter_schemas import fault_points
 
 __all__ = ["FlushReport", "WorkerConfig", "run_worker"]
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from taximeter_schemas.fault_points import reached
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.decode import (
     CHARGES_SCHEMA,
@@ -220,14 +221,18 @@ class DuckDBSink:
         # All in one transaction: a crash at any step leaves the ledger as it was
         # before step 1, with the offsets that bring the same records again.
         self.ledger.execute("BEGIN")
+        reached("sink", "begun")
         try:
             insert_charges(self.ledger, batch.charges)  # 1. the rows
             for small in batch.small.values():
                 upsert(self.ledger, small)  # 2. the small tables
             keep_undecodable(self.ledger, batch.undecodable)
+            reached("sink", "inserted")
             # 3. How far this goes.
             store_offsets(self.ledger, batch.next_offsets, batch.source_offsets)
+            reached("sink", "stored")
             self.ledger.execute("COMMIT")  # 4. all of it, or nothing
+            reached("sink", "committed")
         except BaseException:
             self._roll_back()
             raise

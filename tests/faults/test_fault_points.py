@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from taximeter_processors.fault_points import OPENING, POINTS, VARIABLE
+from taximeter_schemas.fault_points import OPENING, VARIABLE, WORKER_POINTS
 from taximeter_schemas.usage import UsageRecorded
 from tests.faults.books import assert_books
 from tests.faults.installations import Installation, an_installation
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.broker
 
 AT_ONCE = 6
 # One behind the other, so that those that open a partition come after a flush.
-CHAINS = [POINTS[at::AT_ONCE] for at in range(AT_ONCE)]
+CHAINS = [WORKER_POINTS[at::AT_ONCE] for at in range(AT_ONCE)]
 TIMES = 3
 LEG_SECONDS = 1.0
 
@@ -72,7 +72,7 @@ def outcomes(
     return {point: outcome for points, outcome in ended for point in points}
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", WORKER_POINTS)
 def test_a_worker_killed_between_two_steps_loses_and_doubles_nothing(
     point: str, outcomes: dict[str, BaseException | None]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections import Counter
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from taximeter.metrics.serving import serving_metrics
 from taximeter.reading import quack_token
 from taximeter.settings import SinkSettings, read
 from taximeter.state import DataDir, Presence
+from taximeter_schemas import fault_points
 from taximeter_schemas.clock import Clock, SystemClock
 from taximeter_sinks.decode import Place
 from taximeter_sinks.quack import ServedLedger
@@ -60,6 +62,7 @@ def command(
         metrics_port=metrics_port,
     )
     configure()
+    fault_points.arm(os.environ)
     place, topics = DataDir(settings.data), settings.topics()
     kafka = place.bootstrap(settings.bootstrap)
     config = SinkConfig(

@@ -27,9 +27,9 @@ from typing import Protocol, cast
 import faust
 from faust.types import TP, EventT
 
-from taximeter_processors.fault_points import reached
 from taximeter_processors.kafka import TRANSIENT, Fenced, LogRecord, read_log
 from taximeter_processors.transport import BatchMessage
+from taximeter_schemas.fault_points import reached
 
 __all__ = ["OpenPartition", "PartitionWork", "Partitions"]
 

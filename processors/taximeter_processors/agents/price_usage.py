@@ -6,12 +6,12 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from taximeter_processors.dedupe import IDS_PREFIX
-from taximeter_processors.fault_points import reached
 from taximeter_processors.kafka import Batches, LogRecord, Writer, first_offset
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
 from taximeter_processors.price_versions import PriceBooks
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
+from taximeter_schemas.fault_points import reached
 from taximeter_schemas.records import PACKED_HEADER, usage_key, usage_partition
 from taximeter_schemas.topics import Topics
 

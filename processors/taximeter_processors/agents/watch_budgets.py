@@ -7,13 +7,13 @@ import logging
 import msgspec
 
 from taximeter_processors.budgets import BudgetBook, BudgetFlush
-from taximeter_processors.fault_points import reached
 from taximeter_processors.kafka import Batches, LogRecord, first_offset
 from taximeter_processors.meter import Progress
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
 from taximeter_schemas.budgets import BudgetEvent
 from taximeter_schemas.clock import Clock
+from taximeter_schemas.fault_points import reached
 from taximeter_schemas.spend import PartialRow
 from taximeter_schemas.topics import Topics
 

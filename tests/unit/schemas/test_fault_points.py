@@ -1,4 +1,4 @@
-"""Places at which a test ends a worker: off unless they are asked for by name."""
+"""Places at which a test ends a part: off unless they are asked for by name."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from taximeter_processors import fault_points
+from taximeter_schemas import fault_points
 from taximeter_schemas.errors import ConfigurationError
 
 REACH = """
 import os
-from taximeter_processors import fault_points
+from taximeter_schemas import fault_points
 fault_points.arm(os.environ)
 for turn in range(3):
     fault_points.reached("price_usage", "begun")
