@@ -15,7 +15,8 @@ from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, NoError, ProducerFenced
+from aiokafka.protocol.group import HeartbeatRequest
 
 from taximeter_schemas.fault_points import reached
 
@@ -28,6 +29,7 @@ __all__ = [
     "Writer",
     "first_offset",
     "follow",
+    "is_member",
     "log_record",
     "read_log",
 ]
@@ -257,6 +259,20 @@ def log_record(record: Any) -> LogRecord:
     return LogRecord(
         record.offset, record.timestamp, record.key, record.value, record.headers
     )
+
+
+async def is_member(consumer: AIOKafkaConsumer) -> bool:
+    """Ask the coordinator of its group whether this consumer is of today's generation.
+
+    It is a heartbeat from which nothing follows, unlike from aiokafka's own.
+
+    Raises:
+        KafkaError: nobody can be asked.
+    """
+    group = consumer._coordinator
+    beat = HeartbeatRequest(group.group_id, group.generation, group.member_id)
+    answer = await group._send_req(beat)
+    return bool(answer.error_code == NoError.errno)
 
 
 async def first_offset(bootstrap: str, topic: str, partition: int) -> int:

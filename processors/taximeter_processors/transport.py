@@ -4,27 +4,32 @@ What a worker wrote in a transaction that did not come about must not be seen by
 another, and Faust turns that on only together with its own transactions. And each
 message takes the worker some 300 µs of CPU, whatever is in it: so what one fetch
 brought of a partition is handed on in batches, which are to Faust one message each.
-This uses the classes that its transport offers for extension.
+It also asks the group's coordinator whether this worker is still one of the group, and
+commits nothing while the group is being joined. This uses the classes that Faust's
+transport offers for extension.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
-from taximeter_processors.kafka import LogRecord, log_record
+from taximeter_processors.kafka import LogRecord, is_member, log_record
 from taximeter_schemas.slices import slices_of
 
-__all__ = ["BatchMessage", "CommittedTransport"]
+__all__ = ["BatchMessage", "CommittedConsumer", "CommittedTransport"]
 
 _FETCH_WAIT_MS: Final = 50
 
 # Some milliseconds of work, in which nothing else is done.
 _BATCH_BYTES: Final = 64 * 1024
+
+_ANSWER_SECONDS: Final = 5.0
 
 
 class BatchMessage(ConsumerMessage):
@@ -48,8 +53,39 @@ class _CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         return consumer
 
+    async def is_member(self) -> bool:
+        """Ask the coordinator whether our generation is the group's."""
+        return await is_member(self._ensure_consumer())
 
-class _CommittedConsumer(driver.Consumer):
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        # The broker answers it behind the join, and finds its generation too old: to
+        # aiokafka that means that it is not a member any more. It joins once more, and
+        # the group waits a whole session for the member that it has just become.
+        if self._ensure_consumer()._coordinator._performed_join_prepare:
+            return False
+        return await super()._commit(offsets)
+
+
+class CommittedConsumer(driver.Consumer):
+    """Faust's consumer, of committed records, that knows whether it is a member."""
+
+    _thread: _CommittedConsumerThread
+
+    async def is_member(self) -> bool:
+        """Tell whether the group counts us in, and its partitions stay as they are.
+
+        If so, what we were assigned is nobody else's just now.
+
+        Raises:
+            KafkaError: nobody knows.
+            TimeoutError: the coordinator does not answer.
+        """
+        if self.app.rebalancing:
+            return False
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            member = await self._thread.call_thread(self._thread.is_member)
+        return member and not self.app.rebalancing
+
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return _CommittedConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -84,4 +120,4 @@ class _CommittedConsumer(driver.Consumer):
 class CommittedTransport(driver.Transport):
     """Faust's transport with consumers that wait for transactions to end."""
 
-    Consumer = _CommittedConsumer
+    Consumer = CommittedConsumer

@@ -28,7 +28,7 @@ import faust
 from faust.types import TP, EventT
 
 from taximeter_processors.kafka import TRANSIENT, Fenced, LogRecord, read_log
-from taximeter_processors.transport import BatchMessage
+from taximeter_processors.transport import BatchMessage, CommittedConsumer
 from taximeter_schemas.fault_points import reached
 
 __all__ = ["OpenPartition", "PartitionWork", "Partitions"]
@@ -47,7 +47,6 @@ _LONGEST_PAUSE = 3.0
 _TURNS = 4
 _IDLE_SECONDS = 0.1
 _REOPEN_AFTER_SECONDS = 1.0
-_REOPEN_AFTER_FENCED_SECONDS = 5.0
 
 
 class PartitionWork(Protocol):
@@ -216,6 +215,10 @@ class Partitions:
         """Return what is in work now, by partition."""
         return {partition: opened.work for partition, opened in self._open.items()}
 
+    @property
+    def _consumer(self) -> CommittedConsumer:
+        return cast(CommittedConsumer, self._app.consumer)
+
     def _due(self, now: float) -> list[int]:
         """Return which partitions are to be flushed together now."""
         moved = sorted(
@@ -274,6 +277,12 @@ class Partitions:
 
     async def _open_one(self, partition: int) -> None:
         try:
+            # It shuts out whoever writes for the partition: that must be its owner's
+            # doing. We, who were not heard of for too long, find out here that we are
+            # not any more; else two would go on shutting each other out.
+            if not await self._consumer.is_member():
+                self._open_at[partition] = monotonic() + _REOPEN_AFTER_SECONDS
+                return
             work = await self._opened(partition)
         except TRANSIENT as error:
             self._failed(partition, "opening", error)
@@ -294,7 +303,7 @@ class Partitions:
     async def _catch_up(self, work: PartitionWork, partition: int) -> None:
         # What Faust has fetched so far was delivered while nobody could take it, or
         # acknowledged by an earlier owner that never wrote it down.
-        position = await self._app.consumer.position(TP(self._topic, partition))
+        position = await self._consumer.position(TP(self._topic, partition))
         if position is not None and position > work.next_offset:
             await self._read_up_to(work, partition, position)
 
@@ -322,8 +331,9 @@ class Partitions:
         await self._open.pop(partition).close()
 
     def _failed(self, partition: int, doing: str, error: Exception) -> None:
-        fenced = isinstance(error, Fenced)
-        pause = _REOPEN_AFTER_FENCED_SECONDS if fenced else _REOPEN_AFTER_SECONDS
+        # Whoever fenced us may have had the partition in between only. If it is not
+        # ours any more, opening it finds that out.
+        pause = 0.0 if isinstance(error, Fenced) else _REOPEN_AFTER_SECONDS
         self._open_at[partition] = monotonic() + pause
         place = f"{self._topic}/{partition}"
         log.warning("%s: %s failed, opening it anew: %r", place, doing, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from time import monotonic
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -11,12 +12,15 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from taximeter_processors.agents.partitions import Partitions
-from taximeter_processors.kafka import LogRecord
+from taximeter_processors.kafka import Fenced, LogRecord
 from tests.waiting import eventually_async
 
 if TYPE_CHECKING:
     import faust
     from faust.types import EventT
+
+# What is tried again after an error waits for so long.
+REOPEN_AFTER_SECONDS = 1.0
 
 
 @dataclass
@@ -24,6 +28,7 @@ class Work:
     """One partition's work that notes what happens to it."""
 
     fails: bool = False
+    fenced: bool = False
     next_offset: int = 5
     applied: list[int] = field(default_factory=list[int])
     flushed: list[int] = field(default_factory=list[int])
@@ -62,6 +67,8 @@ class Work:
         await self.kafka.wait()
         if self.fails:
             raise KafkaError
+        if self.fenced:
+            raise Fenced
         self.flushed = applied
         return len(applied) + self.rows
 
@@ -94,6 +101,13 @@ class Consumer:
 
     def __init__(self) -> None:
         self.fails = False
+        self.member = True
+        self.asked = 0
+
+    async def is_member(self) -> bool:
+        """Tell whether the group counts us in."""
+        self.asked += 1
+        return self.member
 
     async def position(self, _: object) -> int | None:
         """Return where it stands: nowhere."""
@@ -339,3 +353,45 @@ async def test_partitions_are_written_at_once_where_there_is_little_to_write(
     await owned.partitions.tick()
     await owned.partitions.tick()
     assert all(work.flushed for work in owned.works)
+
+
+async def test_only_a_member_of_the_group_opens_a_partition(owned: Owned) -> None:
+    """Opening shuts out who writes there: not by one whom the group has given up."""
+    owned.consumer.member = False
+    await owned.partitions.own({0, 1})
+    await owned.partitions.tick()
+    await eventually_async(lambda: _said(owned.consumer.asked == 2))
+    await owned.partitions.tick()
+    assert len(owned.works) == 1
+    owned.consumer.member = True
+    await owned.opens(2)
+
+
+async def test_whoever_is_fenced_and_still_the_owner_goes_on_at_once(
+    owned: Owned,
+) -> None:
+    """Another one had the partition in between, and gave it back unopened."""
+    await owned.takes(Delivery(5))
+    owned.works[0].fenced = True
+    await owned.partitions.tick()
+    assert owned.works[0].closed
+    began = monotonic()
+    await owned.opens(1)
+    assert len(owned.works) == 2
+    assert monotonic() < began + REOPEN_AFTER_SECONDS
+
+
+async def test_whoever_is_fenced_and_not_a_member_any_more_waits(owned: Owned) -> None:
+    """It shuts its successor out in no case, however long it takes to be told."""
+    owned.consumer.member = False
+    await owned.takes(Delivery(5))
+    owned.works[0].fenced = True
+    for asked in (2, 3):
+        await owned.partitions.tick()
+        await eventually_async(lambda asked=asked: _ticked(owned, asked), 20)
+    assert len(owned.works) == 1
+
+
+async def _ticked(owned: Owned, asked: int) -> bool:
+    await owned.partitions.tick()
+    return owned.consumer.asked >= asked
