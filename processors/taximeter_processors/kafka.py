@@ -269,7 +269,7 @@ async def is_member(consumer: AIOKafkaConsumer) -> bool:
     Raises:
         KafkaError: nobody can be asked.
     """
-    group = consumer._coordinator
+    group: Any = consumer._coordinator
     beat = HeartbeatRequest(group.group_id, group.generation, group.member_id)
     answer = await group._send_req(beat)
     return bool(answer.error_code == NoError.errno)

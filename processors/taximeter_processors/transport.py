@@ -61,7 +61,8 @@ class _CommittedConsumerThread(driver.AIOKafkaConsumerThread):
         # The broker answers it behind the join, and finds its generation too old: to
         # aiokafka that means that it is not a member any more. It joins once more, and
         # the group waits a whole session for the member that it has just become.
-        if self._ensure_consumer()._coordinator._performed_join_prepare:
+        coordinator: Any = self._ensure_consumer()._coordinator
+        if coordinator._performed_join_prepare:
             return False
         return await super()._commit(offsets)
 

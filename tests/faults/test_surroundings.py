@@ -1,4 +1,4 @@
-"""What goes wrong around a worker: its clock, its broker, the file of the ledger."""
+"""What goes wrong around a worker: its clock, its broker."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
-from taximeter_schemas.topics import Topics
-from taximeter_sinks.duckdb_sink import DuckDBSink
 from tests.faults.books import assert_books
 from tests.faults.installations import Installation, an_installation
 from tests.faults.own_broker import own_broker
 from tests.faults.stream import LONG, NOW, a_stream, flow
-from tests.running_system import taximeter
 
 pytestmark = pytest.mark.broker
 
@@ -67,20 +62,3 @@ async def test_a_broker_out_of_reach_is_waited_for(tmp_path: Path) -> None:
             assert await asyncio.to_thread(emitter.flush, 120)
             assert emitter.stats().lost == 0
         await assert_books(place, stream)
-
-
-def test_a_ledger_of_a_newer_version_is_one_clear_line(
-    bootstrap: str, tmp_path: Path
-) -> None:
-    """The sink writes nothing into it, says why, and exits with an error."""
-    data = DataDir(tmp_path)
-    DuckDBSink(data.ledger, Topics()).close()
-    with duckdb.connect(str(data.ledger)) as ledger:
-        ledger.execute("INSERT INTO schema_versions VALUES (999, '0999_future.sql')")
-    told = taximeter(
-        *("sink", "--data", str(tmp_path), "--bootstrap", bootstrap, "--prefix", "new.")
-    )
-    assert told.returncode == 1
-    (line,) = told.stderr.strip().splitlines()
-    assert "999" in line
-    assert "upgrade Taximeter" in line

@@ -386,12 +386,10 @@ async def test_whoever_is_fenced_and_not_a_member_any_more_waits(owned: Owned) -
     owned.consumer.member = False
     await owned.takes(Delivery(5))
     owned.works[0].fenced = True
-    for asked in (2, 3):
+
+    async def asked_again() -> bool:
         await owned.partitions.tick()
-        await eventually_async(lambda asked=asked: _ticked(owned, asked), 20)
+        return owned.consumer.asked >= 3
+
+    await eventually_async(asked_again, 20)
     assert len(owned.works) == 1
-
-
-async def _ticked(owned: Owned, asked: int) -> bool:
-    await owned.partitions.tick()
-    return owned.consumer.asked >= asked
