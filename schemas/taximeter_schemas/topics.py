@@ -32,6 +32,17 @@ def _kept(days: int) -> dict[str, str]:
 _FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1"}
 _COMPACTED = {"cleanup.policy": "compact"}
 
+# Read back whole by whoever takes a partition over. Kafka compacts no segment that is
+# still written to, and by default that is a week or a gigabyte: the reading would grow
+# with history instead of with what there is. A deleted row stays for an hour, for those
+# who are reading just then; nobody takes longer.
+_READ_BACK = _COMPACTED | {
+    "segment.bytes": str(16 * _MIB),
+    "segment.ms": str(10 * 60 * 1000),
+    "min.cleanable.dirty.ratio": "0.3",
+    "delete.retention.ms": str(60 * 60 * 1000),
+}
+
 
 @dataclass(frozen=True)
 class Topics:
@@ -88,7 +99,7 @@ class Topics:
     @property
     def budget_status(self) -> Topic:
         """The latest `BudgetStatus` of each budget, subject and period."""
-        return self._topic("budget-status", self.partitions, _COMPACTED)
+        return self._topic("budget-status", self.partitions, _READ_BACK)
 
     @property
     def budget_alerts(self) -> Topic:
@@ -104,12 +115,12 @@ class Topics:
     @property
     def spend_table(self) -> Topic:
         """The pricing agent's rows: partial sums of `usage` partitions, progress."""
-        return self._topic("spend-table", self.partitions, _COMPACTED)
+        return self._topic("spend-table", self.partitions, _READ_BACK)
 
     @property
     def budget_table(self) -> Topic:
         """The budget watcher's rows: merged partials, latches of alerts, progress."""
-        return self._topic("budget-table", self.partitions, _COMPACTED)
+        return self._topic("budget-table", self.partitions, _READ_BACK)
 
     @property
     def all(self) -> tuple[Topic, ...]:

@@ -22,6 +22,12 @@ MODULES = [
 DAYS_14 = {"cleanup.policy": "delete", "retention.ms": "1209600000"}
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1"}
 COMPACTED = {"cleanup.policy": "compact"}
+READ_BACK = COMPACTED | {
+    "segment.bytes": "16777216",
+    "segment.ms": "600000",
+    "min.cleanable.dirty.ratio": "0.3",
+    "delete.retention.ms": "3600000",
+}
 
 TOPICS = {
     "taximeter.usage": (4, DAYS_14 | {"message.timestamp.type": "LogAppendTime"}),
@@ -29,11 +35,11 @@ TOPICS = {
     "taximeter.spend": (4, DAYS_14 | {"max.message.bytes": "8388608"}),
     "taximeter.budgets": (1, COMPACTED),
     "taximeter.prices": (1, COMPACTED | {"message.timestamp.type": "LogAppendTime"}),
-    "taximeter.budget-status": (4, COMPACTED),
+    "taximeter.budget-status": (4, READ_BACK),
     "taximeter.budget-alerts": (4, FOR_EVER),
     "taximeter.dead-letters": (1, FOR_EVER | {"max.message.bytes": "16777216"}),
-    "taximeter.spend-table": (4, COMPACTED),
-    "taximeter.budget-table": (4, COMPACTED),
+    "taximeter.spend-table": (4, READ_BACK),
+    "taximeter.budget-table": (4, READ_BACK),
 }
 
 
