@@ -196,8 +196,7 @@ class Partitions:
         """
         await self._end_openings(set(self._opening) - partitions)
         async with self._lock:
-            for partition in set(self._open) - partitions:
-                await self._drop(partition)
+            await self._drop_all(set(self._open) - partitions)
             opening = {p for p, task in self._opening.items() if not task.done()}
             due = partitions - set(self._open) - opening
             self._open_at = dict.fromkeys(due, 0.0)
@@ -208,8 +207,7 @@ class Partitions:
         await self._end_openings(set(self._opening))
         await self._flush(list(self._open))
         async with self._lock:
-            for partition in list(self._open):
-                await self._drop(partition)
+            await self._drop_all(set(self._open))
 
     def works(self) -> dict[int, PartitionWork]:
         """Return what is in work now, by partition."""
@@ -326,6 +324,10 @@ class Partitions:
         if rows:
             reached(self._agent, "acknowledged")
             self._on_flush()
+
+    async def _drop_all(self, partitions: set[int]) -> None:
+        # At once: a writer whose broker has just come back takes its time to end.
+        await asyncio.gather(*map(self._drop, partitions))
 
     async def _drop(self, partition: int) -> None:
         await self._open.pop(partition).close()

@@ -35,6 +35,7 @@ class Work:
     closed: bool = False
     begun: bool = False
     rows: int = 0
+    closing: bool = False
     kafka: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -73,7 +74,9 @@ class Work:
         return len(applied) + self.rows
 
     async def close(self) -> None:
-        """Let go."""
+        """Let go, when Kafka has answered."""
+        self.closing = True
+        await self.kafka.wait()
         self.closed = True
 
 
@@ -256,6 +259,21 @@ async def test_a_partition_that_is_not_ours_any_more_is_dropped(owned: Owned) ->
     await owned.partitions.close()
     assert owned.works[0].closed
     assert owned.works[0].flushed == []
+
+
+async def test_partitions_that_are_lost_are_let_go_at_the_same_time(
+    owned: Owned,
+) -> None:
+    """Each may have to wait for Kafka; a rebalance waits for the slowest."""
+    await owned.partitions.own({0, 1})
+    await owned.opens(2)
+    for work in owned.works:
+        work.kafka.clear()
+    lost = asyncio.create_task(owned.partitions.own(set()))
+    await eventually_async(lambda: _said(all(work.closing for work in owned.works)))
+    for work in owned.works:
+        work.kafka.set()
+    await lost
 
 
 async def test_a_rebalance_does_not_wait_for_what_is_being_opened(
