@@ -44,6 +44,7 @@ _TICK_SECONDS = 0.05
 _REPORT_SECONDS = 5.0
 _LAST_SECONDS = 10.0
 _CRASHED = 70
+_DONE = 0
 
 log = logging.getLogger(__name__)
 
@@ -217,6 +218,7 @@ def _declare_agent(
 
     async def stop(*_: object, **__: object) -> None:
         await partitions.close()
+        _end_soon(_DONE)  # all of it is in Kafka: what is left to do is to say good-bye
 
     # Raw: a value that is not JSON is ours to keep as a dead letter, and parsing it
     # twice cost a twelfth of the time.
@@ -232,15 +234,23 @@ async def _ending_with_what_fails(app: faust.App, name: str) -> AsyncIterator[No
     """End the process for an error that nobody foresaw.
 
     What is half applied must not be flushed: whoever comes next begins at the last
-    flush. Faust has been seen to hang on its way out, and a worker that hangs is not
-    started again.
+    flush.
     """
     try:
         yield
     except Exception as error:
         log.critical("%s failed, the worker ends: %r", name, error)
-        hard_exit = threading.Timer(_LAST_SECONDS, os._exit, (_CRASHED,))
-        hard_exit.daemon = True
-        hard_exit.start()
+        _end_soon(_CRASHED)
         await app.crash(error)
         raise
+
+
+def _end_soon(code: int) -> None:
+    """End the process in some seconds if it has not ended by itself.
+
+    Faust hangs on its way out if Kafka does not answer, or the group is being joined
+    just then. A worker that hangs is not started again.
+    """
+    hard_exit = threading.Timer(_LAST_SECONDS, os._exit, (code,))
+    hard_exit.daemon = True
+    hard_exit.start()

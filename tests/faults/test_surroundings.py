@@ -82,3 +82,17 @@ async def test_a_broker_out_of_reach_is_waited_for(tmp_path: Path) -> None:
             assert await asyncio.to_thread(emitter.flush, 120)
             assert emitter.stats().lost == 0
         await assert_books(place, stream)
+
+
+@pytest.mark.long
+async def test_a_worker_ends_when_it_is_told_to_whether_kafka_answers_or_not(
+    tmp_path: Path,
+) -> None:
+    """Nobody starts a worker again that hangs on its way out."""
+    async with (
+        own_broker(tmp_path / "kafka") as broker,
+        an_installation(broker.bootstrap, tmp_path) as place,
+    ):
+        worker = place.workers.start().ready()
+        broker.freeze()
+        assert await asyncio.to_thread(worker.stop) == 0
