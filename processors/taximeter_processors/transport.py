@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -70,8 +70,6 @@ class _CommittedConsumerThread(driver.AIOKafkaConsumerThread):
 class CommittedConsumer(driver.Consumer):
     """Faust's consumer, of committed records, that knows whether it is a member."""
 
-    _thread: _CommittedConsumerThread
-
     async def is_member(self) -> bool:
         """Tell whether the group counts us in, and its partitions stay as they are.
 
@@ -84,7 +82,8 @@ class CommittedConsumer(driver.Consumer):
         if self.app.rebalancing:
             return False
         async with asyncio.timeout(_ANSWER_SECONDS):
-            member = await self._thread.call_thread(self._thread.is_member)
+            thread = cast(_CommittedConsumerThread, self._thread)
+            member: bool = await thread.call_thread(thread.is_member)
         return member and not self.app.rebalancing
 
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
