@@ -19,14 +19,16 @@ from taximeter_sinks.decode import Place
 from taximeter_sinks.queries import Ledger
 from taximeter_sinks.sink import Progress, SinkConfig, run_sink
 from tests.faults.installations import Installation
-from tests.faults.stream import Stream, cost_of
+from tests.faults.stream import LONG, Stream, cost_of
 from tests.integration.processors.broker_side import BrokerSide, event_id
 from tests.waiting import eventually_async
 
 __all__ = ["assert_books", "assert_ledger", "charged"]
 
-_STATUS_SECONDS = 30.0
-_SINK_SECONDS = 120.0
+# What is read again and again has a hundred thousand charges in the long form.
+_CHARGED_SECONDS = 400.0 if LONG else 120.0
+_STATUS_SECONDS = 120.0 if LONG else 30.0
+_SINK_SECONDS = 400.0 if LONG else 120.0
 _ALERTS = "SELECT budget_id, subject_id, threshold_percent FROM alerts ORDER BY ALL"
 
 
@@ -64,7 +66,11 @@ async def assert_ledger(place: Installation, stream: Stream) -> AuditResult:
 
 
 async def charged(
-    side: BrokerSide, count: int, timeout: float = 120.0, *, apart: bool = False
+    side: BrokerSide,
+    count: int,
+    timeout: float = _CHARGED_SECONDS,
+    *,
+    apart: bool = False,
 ) -> None:
     """Wait until there are this many charges, or too many; `apart`, but for copies."""
 
