@@ -218,7 +218,8 @@ def _declare_agent(
 
     async def stop(*_: object, **__: object) -> None:
         await partitions.close()
-        _end_soon(_DONE)  # all of it is in Kafka: what is left to do is to say good-bye
+        # All of it is in Kafka: what is left to do is to say good-bye.
+        _end_soon(_CRASHED if app.crashed else _DONE)
 
     # Raw: a value that is not JSON is ours to keep as a dead letter, and parsing it
     # twice cost a twelfth of the time.
