@@ -7,8 +7,13 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from taximeter.broker.ladder import broker
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 # The one setting that tests are meant to be given from outside: where Kafka is.
 _KEPT = {"TAXIMETER_BOOTSTRAP"}

@@ -156,7 +156,7 @@ text_calls = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(case=text_calls)
 def test_any_call_costs_what_litellm_says(theirs: Litellm, case: PriceCase) -> None:
     """Whatever classes of tokens stand beside each other, the sums agree."""

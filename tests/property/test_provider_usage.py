@@ -292,7 +292,7 @@ def test_nothing_but_our_error_comes_out(body: object, shape: str | None) -> Non
         assert min(sums(reading.usage)) >= 0
 
 
-@settings(max_examples=100, deadline=None)  # the first estimate imports litellm
+@settings(max_examples=100)
 @given(st.lists(anything, max_size=3), st.sampled_from([None, *SHAPES]))
 def test_nothing_but_our_error_comes_out_of_a_stream(
     chunks: list[Any], shape: str | None

@@ -121,4 +121,4 @@ class SpoolMachine(RuleBasedStateMachine):
 
 
 TestSpool = SpoolMachine.TestCase
-TestSpool.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+TestSpool.settings = settings(max_examples=25, stateful_step_count=20)

@@ -435,7 +435,6 @@ def test_no_body_is_an_internal_error(
 
     @settings(
         max_examples=20,
-        deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example],
     )
     @given(st.lists(_BODIES, min_size=1, max_size=20))
