@@ -82,6 +82,11 @@ class Call(
     prompt_hash: _Hash | None = None
     trace_id: _Hash | None = None
     span_id: _Hash | None = None
+    image_size: _Name | None = None
+    image_quality: _Name | None = None
+    video_resolution: _Name | None = None
+    search_context_size: _Name | None = None
+    max_results: _Count | None = None
     event_type: Literal["UsageRecorded"] = "UsageRecorded"
     usage_source: Literal["reported", "estimated"] = "reported"
     duration_ms: _Count | None = None

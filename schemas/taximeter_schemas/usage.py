@@ -74,6 +74,11 @@ class Usage(Event):
     maps_queries: Count = 0
     sessions: Count = 0
 
+    cache_read_explicit_tokens: Count = 0
+    cache_write_12h_tokens: Count = 0
+    citation_tokens: Count = 0
+    text_messages: Count = 0
+
 
 _TOKENS = [name for name in Usage.model_fields if name.endswith("_tokens")]
 OUTPUT_TOKENS: Final = tuple(name for name in _TOKENS if "_output_" in name)
@@ -82,7 +87,11 @@ OTHER_UNITS: Final = tuple(name for name in Usage.model_fields if name not in _T
 
 
 class _Call(Event):
-    """What every statement about one call says of it."""
+    """What every statement about one call says of it.
+
+    `image_size` to `max_results` are what its caller chose besides the model, where
+    the price depends on that.
+    """
 
     event_id: UUID
     schema_version: Literal[1] = 1
@@ -107,6 +116,12 @@ class _Call(Event):
     prompt_hash: Hash | None = None
     trace_id: Hash | None = None
     span_id: Hash | None = None
+
+    image_size: Name | None = None
+    image_quality: Name | None = None
+    video_resolution: Name | None = None
+    search_context_size: Name | None = None
+    max_results: Count | None = None
 
 
 class UsageRecorded(_Call):

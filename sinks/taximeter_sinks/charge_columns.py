@@ -36,12 +36,22 @@ _LATER: Final = (
     "credits",
     "maps_queries",
     "sessions",
+    "cache_read_explicit_tokens",
+    "cache_write_12h_tokens",
+    "citation_tokens",
+    "text_messages",
+)
+_CHOICES: Final = (
+    "image_size",
+    "image_quality",
+    "video_resolution",
+    "search_context_size",
 )
 
 _COUNTS: Final = tuple(n for n in Usage.model_fields if n not in SECONDS_UNITS)
 
 # What a call may leave unsaid and the ledger has as text, with what is filled in.
-_OTHERS: Final = ("tags", "duration_ms", "provider_cost_usd")
+_OTHERS: Final = ("tags", "duration_ms", "provider_cost_usd", "max_results")
 _CALL_TEXT: Final[dict[str, str | None]] = {
     field.name: field.default
     for field in fields(Call)
@@ -96,6 +106,8 @@ CHARGES_SCHEMA: Final = pa.schema(
         ("source_offset", pa.int64()),
         ("source_position", pa.int32()),
         *((n, pa.int64()) for n in _LATER),
+        *((n, pa.string()) for n in _CHOICES),
+        ("max_results", pa.int64()),
     ]
 )
 """The columns of the ledger's `charges`, in their order."""
@@ -145,6 +157,7 @@ def _call_columns(calls: Sequence[Call]) -> dict[str, pa.Array]:
         "tags": _tags(columns.values("tags")),
         "provider_cost_usd": columns.amounts("provider_cost_usd"),
         "duration_ms": columns.whole("duration_ms"),
+        "max_results": columns.whole("max_results"),
     }
 
 

@@ -49,6 +49,11 @@ class _Said(msgspec.Struct, kw_only=True, gc=False):
     prompt_hash: str | None = None
     trace_id: str | None = None
     span_id: str | None = None
+    image_size: str | None = None
+    image_quality: str | None = None
+    video_resolution: str | None = None
+    search_context_size: str | None = None
+    max_results: int | None = None
 
 
 class Call(_Said, kw_only=True, gc=False):

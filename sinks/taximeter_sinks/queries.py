@@ -70,6 +70,7 @@ class Ledger:
         self._client = client
         self._locate = locate
         self._patience_seconds = patience_seconds
+        self._version = 0
 
     @classmethod
     def open(
@@ -139,7 +140,7 @@ class Ledger:
 
         See `taximeter_sinks.spend.spend_query`.
         """
-        answer = self._ask(spend_query(by, start, end, tz, limit))
+        answer = self._ask(spend_query(by, start, end, tz, limit, self._version))
         return [SpendRow(row[: len(by)], *row[len(by) :]) for row in answer.rows]
 
     def totals(
@@ -150,7 +151,7 @@ class Ledger:
 
     def unpriced(self) -> Rows:
         """Return what has no price, by model and reason, what is called most first."""
-        return self._ask(unpriced_query())
+        return self._ask(unpriced_query(self._version))
 
     def budget_status(self) -> Rows:
         """Return how each subject stands in each period, the fullest budgets first."""
@@ -248,6 +249,7 @@ class Ledger:
         try:
             version = self._ask_either(_VERSION).rows[0][0]
             check_version(self._path, version)
+            self._version = version
         except QueryFailed as error:
             raise LedgerUnavailable(self._path, "it is not a ledger") from error
         except LedgerError:

@@ -37,7 +37,19 @@ SUMS: Final = ("cost_usd", "calls", "unpriced_calls", "input_tokens", "output_to
 """What is added up, in the order in which it stands after the dimensions."""
 
 _CALLS: Final = "count(*) FILTER (kind = 'charge')"
-_INPUT: Final = f"coalesce(sum({' + '.join(INPUT_TOKENS)}), 0)::BIGINT"
+# Token columns that ledgers have from version 6 on; an older one is read as it is.
+_LATER: Final = (
+    "cache_read_explicit_tokens",
+    "cache_write_12h_tokens",
+    "citation_tokens",
+)
+_LATER_SINCE: Final = 6
+_NOT_YET: Final = ", ".join(f"0::BIGINT AS {name}" for name in _LATER)
+_OLDER_CHARGES: Final = (
+    f"(SELECT {_NOT_YET} WHERE false UNION ALL BY NAME FROM charges)"  # noqa: S608
+)
+_EACH_INPUT: Final = [f"coalesce({n}, 0)" if n in _LATER else n for n in INPUT_TOKENS]
+_INPUT: Final = f"coalesce(sum({' + '.join(_EACH_INPUT)}), 0)::BIGINT"
 _OUTPUT: Final = f"coalesce(sum({' + '.join(OUTPUT_TOKENS)}), 0)::BIGINT"
 
 # A sum over nothing priced stays NULL: unpriced is not free.
@@ -70,19 +82,20 @@ def spend_query(
     end: datetime | None = None,
     time_zone: str = "UTC",
     limit: int | None = None,
+    version: int = _LATER_SINCE,
 ) -> str:
     """Return the query for spend by these dimensions over `[start, end)`.
 
     Days, weeks (from Monday) and months are those of `time_zone`, as dates; an hour is
     its local time as text. The dearest come first, or, where a period is asked for,
-    the earliest.
+    the earliest. `version` is that of the ledger's tables.
 
     Raises:
         ConfigurationError: for an unknown dimension or time zone.
     """
     zone = _known(time_zone)
     keys = "".join(f'{_expression(name, zone)} AS "{name}", ' for name in by)
-    select = f"SELECT {keys}{_AGGREGATES} FROM charges"  # noqa: S608
+    select = f"SELECT {keys}{_AGGREGATES} FROM {_charges(version)}"  # noqa: S608
     lines = [select, _between(start, end)]
     if by:
         lines += [f"GROUP BY {_places(by)}", f"ORDER BY {_order(by)}"]
@@ -91,15 +104,22 @@ def spend_query(
     return "\n".join(lines)
 
 
-def unpriced_query() -> str:
-    """Return the query for what has no price, what is called most first."""
+def unpriced_query(version: int = _LATER_SINCE) -> str:
+    """Return the query for what has no price, what is called most first.
+
+    `version` is that of the ledger's tables.
+    """
     return f"""
         SELECT provider, model, service_tier, unpriced_reason AS reason,
             {_CALLS} AS calls, {_INPUT} AS input_tokens, {_OUTPUT} AS output_tokens,
             min(occurred_at) AS first_seen, max(occurred_at) AS last_seen
-        FROM charges WHERE cost_usd IS NULL
+        FROM {_charges(version)} WHERE cost_usd IS NULL
         GROUP BY ALL ORDER BY calls DESC, provider, model, service_tier, reason
     """  # noqa: S608
+
+
+def _charges(version: int) -> str:
+    return "charges" if version >= _LATER_SINCE else _OLDER_CHARGES
 
 
 def _known(time_zone: str) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from taximeter_schemas.errors import QueryFailed, QueryRefused
@@ -55,6 +56,23 @@ async def ledger(tmp_path: Path) -> Ledger:
     await sink.flush()
     sink.close()
     return Ledger.open(path)
+
+
+def test_an_older_ledger_is_read_as_it_is(ledger: Ledger, tmp_path: Path) -> None:
+    """Before a newer sink has opened it, a ledger has no columns of newer classes."""
+    before = ledger.totals(), ledger.unpriced()
+    with duckdb.connect(tmp_path / "ledger.duckdb") as file:
+        for name in (
+            "cache_read_explicit_tokens",
+            "cache_write_12h_tokens",
+            "citation_tokens",
+        ):
+            file.execute(f"ALTER TABLE charges DROP COLUMN {name}")
+        file.execute("DELETE FROM schema_versions WHERE version > 3")
+
+    older = Ledger.open(tmp_path / "ledger.duckdb")
+
+    assert (older.totals(), older.unpriced()) == before
 
 
 def test_spend_by_user_adds_up(ledger: Ledger) -> None:

@@ -23,9 +23,12 @@ def test_a_second_migration_changes_nothing() -> None:
         ledger.execute("INSERT INTO price_versions VALUES ('1', now(), 's', 'h', 1)")
         assert migrate(ledger, HERE) == known_version()
         count = ledger.execute("SELECT count(*) FROM price_versions").fetchone()
-        steps = ledger.execute("SELECT count(*) FROM schema_versions").fetchone()
+        steps = ledger.execute(
+            "SELECT max(version), count(*) - count(DISTINCT version) "
+            "FROM schema_versions"
+        ).fetchone()
     assert count == (1,)
-    assert steps == (known_version(),)
+    assert steps == (known_version(), 0)
 
 
 def test_a_newer_ledger_is_refused() -> None:
