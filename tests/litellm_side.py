@@ -192,7 +192,7 @@ class Litellm:
             fields,
             call_type="search",
             number_of_queries=queries,
-            response=_Searched(case.key, queries),
+            response=_Searched(case, queries),
         )
 
     def _batch(self, case: PriceCase, fields: Fields) -> Amounts:
@@ -229,7 +229,11 @@ class Litellm:
 
         seconds = float(case.counts.get("video_seconds", 0))
         provider = str(fields["litellm_provider"])
-        return (default_video_cost_calculator(case.key, seconds, provider),)
+        resolution = case.choices.video_resolution
+        found = default_video_cost_calculator(
+            case.key, seconds, provider, video_resolution=resolution
+        )
+        return (found,)
 
     def _image(self, case: PriceCase, fields: Fields) -> Amounts:
         from litellm.litellm_core_utils.llm_cost_calc.utils import CostCalculatorUtils
@@ -253,7 +257,7 @@ class Litellm:
             custom_llm_provider=family_of(str(fields["litellm_provider"])),
             call_type=fields["mode"],
             size=asked,
-            optional_params={"steps": steps},
+            optional_params={"steps": steps, "resolution": case.choices.image_size},
             vertex_location=case.region,
         )
         return (float(found),)
@@ -310,7 +314,8 @@ class Litellm:
             )
         found = get_cost_for_web_search_request(family, usage, self._info(case))
         if found is None:
-            found = count * Tools.get_default_cost_for_web_search(self._info(case))
+            asked: Any = {"search_context_size": case.choices.search_context_size}
+            found = count * Tools.get_cost_for_web_search(asked, self._info(case))
         return (float(found),)
 
     def _info(self, case: PriceCase) -> Any:  # noqa: ANN401 - litellm's own type
@@ -327,16 +332,18 @@ def _usage(case: PriceCase) -> Any:  # noqa: ANN401 - litellm's own type
     )
 
     used = _Counts(case.counts)
-    prompt = sum(used[name] for name in INPUT_TOKENS)
+    # Citations stand beside the prompt.
+    prompt = sum(used[name] for name in INPUT_TOKENS if name != "citation_tokens")
     completion = sum(used[name] for name in OUTPUT_TOKENS)
-    short, long = used["cache_write_5m_tokens"], used["cache_write_1h_tokens"]
+    short = used["cache_write_5m_tokens"] + used["cache_write_12h_tokens"]
+    long, explicit = used["cache_write_1h_tokens"], used["cache_read_explicit_tokens"]
     audio, image = used["cache_read_audio_tokens"], used["cache_read_image_tokens"]
     details: dict[str, object] = {
         "text_tokens": used["text_input_tokens"],
         "audio_tokens": used["audio_input_tokens"] + audio,
         "image_tokens": used["image_input_tokens"] + image,
         "video_tokens": used["video_input_tokens"],
-        "cached_tokens": used["cache_read_tokens"] + audio + image,
+        "cached_tokens": used["cache_read_tokens"] + audio + image + explicit,
         "cached_tokens_details": {"audio_tokens": audio, "image_tokens": image},
         "cache_creation_tokens": short + long,
         "cache_creation_token_details": CacheCreationTokenDetails(
@@ -351,6 +358,7 @@ def _usage(case: PriceCase) -> Any:  # noqa: ANN401 - litellm's own type
     return Usage(
         speed="fast" if case.tier == "fast" else None,
         inference_geo=case.region,
+        citation_tokens=used["citation_tokens"],
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=prompt + completion,
@@ -391,10 +399,14 @@ def _image_usage(case: PriceCase) -> Any:  # noqa: ANN401 - litellm's own type
 class _Searched:
     """What Parallel's answer says of itself: its mode, and how many searches it was."""
 
-    def __init__(self, key: str, queries: int) -> None:
+    def __init__(self, case: PriceCase, queries: int) -> None:
         used = [{"name": "sku_search", "count": queries}]
-        mode = key.rpartition("search-")[2]
-        self._hidden_params = {"mode": mode, "_parallel_ai_usage": used}
+        mode, most = case.key.rpartition("search-")[2], case.choices.max_results
+        self._hidden_params: dict[str, object] = {
+            "mode": mode,
+            "_parallel_ai_usage": used,
+            **({} if most is None else {"max_results": most}),
+        }
 
 
 class _Counts(dict[str, Any]):

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from taximeter_processors.choices import NOTHING, Choices
+
 __all__ = ["Counted", "Fields", "PriceCase", "drawn", "is_priced", "size_of"]
 
 Counted = int | Decimal
@@ -27,6 +29,7 @@ _SUFFIXES: Final = {
     "_balanced": "balanced",
     "_priority": "priority",
     "_ultrafast": "ultrafast",
+    "_decisions": "decisions",
 }
 _TIERS: Final = ("standard", "fast", *_SUFFIXES.values(), "scale")
 
@@ -63,6 +66,7 @@ _UNITS: Final = {
     "annotated_pages": r"annotation_cost_per_page$",
     "credits": r"ocr_cost_per_credit$",
     "maps_queries": r"google_maps_grounding_cost_per_query$",
+    "text_messages": r"input_cost_per_text_message$",
     "sessions": r"code_interpreter_cost_per_session$",
     "queries": r"input_cost_per_query$",
     "web_searches": r"search_context_cost_per_query$",
@@ -88,6 +92,7 @@ class PriceCase(NamedTuple):
     region: str | None = None
     at: datetime = _START
     duration_ms: int | None = None
+    choices: Choices = NOTHING
 
 
 def is_priced(fields: Fields) -> bool:
@@ -106,10 +111,12 @@ def drawn(
         chance: where the numbers come from.
         calls: how many calls by token; every other unit is drawn once.
     """
-    for counts in _counts(key, fields, chance, calls):
+    plain = ((counts, NOTHING) for counts in _counts(key, fields, chance, calls))
+    for counts, choices in (*plain, *_chosen(fields, chance)):
         yield PriceCase(
             key,
             counts,
+            choices=choices,
             tier=_tier(fields, chance),
             region=chance.choice((None, *_REGIONS)),
             at=_START + timedelta(minutes=chance.randrange(7 * 24 * 60)),
@@ -132,6 +139,38 @@ def _counts(
     if any("cost_per_pixel" in name for name in fields):
         width, height = size_of(key)
         yield {"image_pixels": chance.randrange(1, 10) * width * height}
+        if _SIZE.search(key):
+            yield {"image_count": chance.randrange(1, 5)}
+
+
+_LABELLED: Final = re.compile(
+    r"output_cost_per_(?P<what>image|second)_(?P<label>\d[\d.]*[pkK]?)"
+)
+_CONTEXTS: Final = ("low", "medium", "high", "auto")
+
+
+def _chosen(
+    fields: Fields, chance: random.Random
+) -> Iterator[tuple[Mapping[str, Counted], Choices]]:
+    """Calls with each choice that a price of the entry depends on."""
+    for found in filter(None, map(_LABELLED.fullmatch, fields)):
+        if found["what"] == "image":
+            yield (
+                {"image_count": _amount("image_count", chance)},
+                Choices(found["label"]),
+            )
+        else:
+            seconds = {"video_seconds": _amount("video_seconds", chance)}
+            yield seconds, Choices(video_resolution=found["label"].upper())
+            yield seconds, Choices(video_resolution="333p")
+    if "search_context_cost_per_query" in fields:
+        for size in _CONTEXTS:
+            searches = {"web_searches": _amount("web_searches", chance)}
+            yield searches, Choices(search_context_size=size)
+    for row in fields.get("tiered_pricing") or ():
+        for end in row.get("max_results_range", ()):
+            queries = {"queries": _amount("queries", chance)}
+            yield from ((queries, Choices(max_results=int(end) + d)) for d in (0, 1))
 
 
 def _by_token(fields: Fields) -> bool:
@@ -180,6 +219,10 @@ def _tokens(fields: Fields, chance: random.Random) -> Mapping[str, int]:
         odds = _IMAGE_ODDS
     elif any("audio" in n or "image" in n or "video" in n for n in fields):
         odds = _ODDS | _MODAL_ODDS
+    if "citation_cost_per_token" in fields:
+        odds = odds | {"citation_tokens": 0.7}
+    if "explicit_cache_read_input_token_cost" in fields:
+        odds = odds | {"cache_read_explicit_tokens": 0.7}
     counts = {
         name: chance.randrange(1, most)
         for name, odd in odds.items()

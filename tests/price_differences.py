@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from taximeter_processors.choices import NOTHING
 from taximeter_processors.model_names import family_of
 from taximeter_processors.price_book import litellm_price_file
 from tests.price_cases import Fields, PriceCase
@@ -134,7 +135,7 @@ def _tables_in_batch(fields: Entry, case: PriceCase) -> Seen:
     lost = ["tiered_pricing", "cost_per_second", "input_cost_per_second"]
     if fields.get("mode") == "audio_speech":
         lost.append("output_cost_per_image")  # a song
-    return _without(fields, *lost), case
+    return _without(fields, *lost), _uncounted(case, "citation_tokens")
 
 
 def _half_in_batch(fields: Entry, case: PriceCase) -> Seen:
@@ -160,7 +161,8 @@ def _cached_in_batch(fields: Entry, case: PriceCase) -> Seen:
     """Cached tokens without a batch price are ordinary batch input."""
     if not _batch(fields, case):
         return fields, case
-    classes = {"cache_read_audio_tokens": "cache_read_tokens"}
+    classes = {"cache_read_explicit_tokens": "cache_read_tokens"}
+    classes |= {"cache_read_audio_tokens": "cache_read_tokens"}
     classes |= {"cache_read_image_tokens": "cache_read_tokens"}
     if fields.get(f"{_READ}_batches") is None:
         classes["cache_read_tokens"] = "text_input_tokens"
@@ -183,7 +185,8 @@ def _written_in_batch(fields: Entry, case: PriceCase) -> Seen:
     """There is one price for writing to a cache in a batch, however long it lasts."""
     if not _batch(fields, case):
         return fields, case
-    classes = {"cache_write_1h_tokens": "cache_write_5m_tokens"}
+    lifetimes = ("cache_write_1h_tokens", "cache_write_12h_tokens")
+    classes = dict.fromkeys(lifetimes, "cache_write_5m_tokens")
     if fields.get(f"{_WRITE}_batches") is None:
         classes["cache_write_5m_tokens"] = "text_input_tokens"
     return fields, _moved(case, classes)
@@ -266,6 +269,26 @@ def _unfound(fields: Entry, case: PriceCase) -> Seen:
     return fields, case
 
 
+def _low_context(fields: Entry, case: PriceCase) -> Seen:
+    if _family(fields) == "perplexity":
+        return fields, case._replace(choices=NOTHING)
+    return fields, case
+
+
+def _explicit_reads(fields: Entry, case: PriceCase) -> Seen:
+    return fields, _moved(case, {"cache_read_explicit_tokens": "cache_read_tokens"})
+
+
+def _text_messages(fields: Entry, case: PriceCase) -> Seen:
+    return fields, _uncounted(case, "text_messages")
+
+
+def _decisions(fields: Entry, case: PriceCase) -> Seen:
+    if case.tier == "decisions":
+        return fields, case._replace(tier="standard")
+    return fields, case
+
+
 def _unpriced_is_free(fields: Entry, case: PriceCase) -> Seen:
     return {_INPUT: 0, _OUTPUT: 0} | fields, case
 
@@ -291,6 +314,10 @@ DIFFERENCES: Final = (
     Difference(24, _unread_tokens),
     Difference(25, _sized_images),
     Difference(26, _unfound),
+    Difference(28, _low_context),
+    Difference(29, _explicit_reads),
+    Difference(30, _text_messages),
+    Difference(31, _decisions),
     Difference(9, _unpriced_is_free),
 )
 """In the order in which litellm's own steps follow each other."""

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, Protocol
 from pydantic_core import to_json
 
 from taximeter_processors.calls import Call
+from taximeter_processors.choices import choices_of
 from taximeter_processors.circumstances import Circumstances, Occurrence
 from taximeter_processors.pricing import Priced
 from taximeter_processors.rates import Counts, counts_of
@@ -92,7 +93,9 @@ def amounts_of(event: Call | UsageEvent, pricer: Pricer) -> Amounts:
 def _difference(event: UsageCorrected, pricer: Pricer) -> Amounts:
     facts = event.provider, event.model, event.service_tier
     # The call took as long as it took: its time is no part of a difference.
-    call = Occurrence(event.occurred_at, event.region, 0, event.response_model)
+    call = Occurrence(
+        event.occurred_at, event.region, 0, event.response_model, *choices_of(event)
+    )
     before, after = counts_of(event.old_usage), counts_of(event.new_usage)
     old = pricer.price_counts(*facts, before, call)
     new = pricer.price_counts(*facts, after, call)

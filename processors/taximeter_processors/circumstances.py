@@ -1,4 +1,4 @@
-"""On what a price depends besides the model: when, where and how long a call was.
+"""On what a price depends besides the model: when, where, how long, and what of it.
 
 Pure. Few models have such prices; the others are never asked.
 """
@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Protocol
 
+from taximeter_processors.choices import Chooser, has_choices
 from taximeter_processors.off_peak import OffPeak
 from taximeter_processors.price_entries import PriceEntry
 from taximeter_processors.rates import Counts
@@ -21,8 +22,8 @@ __all__ = ["Circumstances", "Occurrence", "Varies", "counted_in", "variation"]
 _UNTIMED: Final = "unstated_seconds"
 
 
-class Circumstances(Protocol):
-    """What some prices depend on besides the model: when, where and how long."""
+class Circumstances(Chooser, Protocol):
+    """What some prices depend on besides the model."""
 
     @property
     def occurred_at(self) -> datetime:
@@ -52,6 +53,11 @@ class Occurrence(NamedTuple):
     region: str | None = None
     duration_ms: int | None = None
     response_model: str | None = None
+    image_size: str | None = None
+    image_quality: str | None = None
+    video_resolution: str | None = None
+    search_context_size: str | None = None
+    max_results: int | None = None
 
 
 class Varies(NamedTuple):
@@ -61,6 +67,7 @@ class Varies(NamedTuple):
     by_region: bool
     by_call: bool
     by_time: bool
+    by_choice: bool = False
 
 
 def counted_in(varies: Varies, counts: Counts, call: Circumstances | None) -> Counts:
@@ -77,7 +84,7 @@ def counted_in(varies: Varies, counts: Counts, call: Circumstances | None) -> Co
 
 
 def variation(
-    entry: PriceEntry, off_peak: OffPeak | None, *, regional: bool
+    entry: PriceEntry, off_peak: OffPeak | None, *, regional: bool, sized: bool
 ) -> Varies | None:
     """Return on what the prices of an entry depend, None if on nothing.
 
@@ -85,6 +92,7 @@ def variation(
         entry: the model's entry.
         off_peak: its off-peak block.
         regional: whether it has entries of its own for some regions.
+        sized: whether it has some for images by their size.
     """
     units = unit_prices(entry)
     found = Varies(
@@ -92,6 +100,7 @@ def variation(
         by_region=regional or varies_by_region(entry),
         by_call=CALLS in units,
         by_time=ELAPSED in units,
+        by_choice=sized or has_choices(entry.fields),
     )
     return found if any(found) else None
 

@@ -20,8 +20,8 @@ Ladder = tuple[tuple[int, RateCard], ...]
 """(above, rates): the last step with fewer than the request's input tokens holds."""
 
 _THRESHOLD: Final = re.compile(
-    r"(?:input_cost_per_token|output_cost_per_token"
-    r"|cache_(?:read|creation)_input_token_cost)(?:_above_1hr)?"
+    r"(?:(?:in|out)put_cost_per_(?:token|character|image|(?:audio|video)_per_second)"
+    r"|cache_(?:read|creation)_input_token_cost)(?:_above_(?:1|12)hr)?"
     r"_above_(?P<spelt>(?P<number>\d+)(?P<kilo>k?))_tokens(?:_(?P<suffix>[a-z]+))?"
 )
 

@@ -7,7 +7,7 @@ between them. Pure: it knows the list's vocabulary, not where the list came from
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final, cast
@@ -27,6 +27,7 @@ _SERVICE_TIERS: Final = {
     "priority": "priority",
     "fast": "priority",
     "ultrafast": "ultrafast",
+    "decisions": "decisions",
 }
 
 
@@ -150,6 +151,15 @@ class PriceEntry:
         """Return a price in pico-dollars a unit: the tier's own, else the standard."""
         own = self.tier_price(name)
         return own if own is not None else pico_per_unit(self.fields.get(name))
+
+    def stepped(self, name: str, passed: Sequence[str]) -> Fraction | None:
+        """Return the price after the last threshold passed that states one."""
+        price = self.price(name)
+        for step in passed:
+            above = self.price(f"{name}_above_{step}_tokens")
+            if above is not None:
+                price = above
+        return price
 
     def tier_price(self, name: str) -> Fraction | None:
         """Return the price that is stated for this very service tier, or None."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from taximeter_processors.choices import NOTHING, Choices, by_choices, choices_of
 from taximeter_processors.circumstances import (
     Circumstances,
     Occurrence,
@@ -22,6 +23,7 @@ from taximeter_processors.model_names import ModelIndex
 from taximeter_processors.off_peak import off_peak_of
 from taximeter_processors.price_entries import PriceEntry, priced_by, refuse_floats
 from taximeter_processors.rates import Counts, RateCard, counts_of
+from taximeter_processors.sized_entries import SizedEntries
 from taximeter_schemas.charges import UnpricedReason
 from taximeter_schemas.fields import MAX_COUNT
 from taximeter_schemas.usage import INPUT_TOKENS, Usage, UsageRecorded
@@ -98,8 +100,11 @@ class PriceBook:
         self.version = version
         self._entries = entries
         self._index = ModelIndex(entries, aliases)
+        self._sized = SizedEntries(entries)
         self._prices: dict[tuple[str, str, str], _Price] = {}
-        self._variants: dict[tuple[str, str, str, str | None, bool], _Price] = {}
+        self._variants: dict[
+            tuple[str, str, str, str | None, bool, Choices], _Price
+        ] = {}
 
     def price(self, call: UsageRecorded) -> Priced:
         """Return what a recorded call costs."""
@@ -168,7 +173,13 @@ class PriceBook:
         served = (provider, call.response_model or "", tier)
         price = self._prices.get(served) or self._look_up(served)
         if price.varies is not None:
-            plain = Occurrence(call.occurred_at, call.region, call.duration_ms)
+            plain = Occurrence(
+                call.occurred_at,
+                call.region,
+                call.duration_ms,
+                None,
+                *choices_of(call),
+            )
             found = self._in_circumstances(price.varies, served, counts, plain)
             price, counts = found
         if price.match is None:
@@ -186,7 +197,8 @@ class PriceBook:
         region = call.region if call and varies.by_region else None
         off_peak = varies.off_peak
         cheap = bool(off_peak and call and off_peak.covers(call.occurred_at))
-        price = self._variant(names, region, off_peak=cheap)
+        choices = choices_of(call) if call and varies.by_choice else NOTHING
+        price = self._variant(names, region, cheap, choices)
         if price.match is None and call is not None and call.response_model:
             return self._as_served(names, counts, call)
         return price, counted_in(varies, counts, call)
@@ -206,9 +218,13 @@ class PriceBook:
         return price
 
     def _variant(
-        self, names: tuple[str, str, str], region: str | None, *, off_peak: bool
+        self,
+        names: tuple[str, str, str],
+        region: str | None,
+        off_peak: bool,
+        choices: Choices,
     ) -> _Price:
-        key = (*names, region, off_peak)
+        key = (*names, region, off_peak, choices)
         price = self._variants.get(key)
         if price is None:
             if len(self._variants) >= _REMEMBERED:
@@ -223,19 +239,26 @@ class PriceBook:
         service_tier: str,
         region: str | None = None,
         off_peak: bool = False,
+        choices: Choices = NOTHING,
     ) -> _Price:
         found = self._index.match(provider, model, region)
+        fields = priced_by(self._entries[found.key], found.rule) if found else {}
+        found, fields = self._sized.drawn(provider, model, choices, found, fields)
         regional = self._index.has_regions(provider, model)
         if found is None:
             nothing = Priced(None, None, "unknown_model", self.version, None)
-            varies = Varies(None, by_region=regional, by_call=False, by_time=False)
+            varies = Varies(
+                None, regional, by_call=False, by_time=False, by_choice=True
+            )
             return _Price(None, {}, {}, _NO_LIMIT, (), nothing, varies)
         match = str(found)
-        fields = priced_by(self._entries[found.key], found.rule)
         entry = PriceEntry(found.key, fields, service_tier, region)
         cheaper = off_peak_of(entry)
         if off_peak and cheaper is not None:
             entry = cheaper.applied(entry)
+        sized = self._sized.has(provider, model)
+        varies_by = variation(entry, cheaper, regional=regional, sized=sized)
+        entry = entry.replaced(by_choices(entry.fields, choices))
         ladder = price_ladder(entry)
         base = ladder[0][1]
         return _Price(
@@ -245,7 +268,7 @@ class PriceBook:
             up_to=ladder[1][0] if len(ladder) > 1 else _NO_LIMIT,
             ladder=ladder,
             unpriced=Priced(None, None, "unpriced_unit", self.version, match),
-            varies=variation(entry, cheaper, regional=regional),
+            varies=varies_by,
         )
 
 

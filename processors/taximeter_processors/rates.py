@@ -132,7 +132,7 @@ def rate_card(entry: PriceEntry, passed: Sequence[str] = ()) -> RateCard:
     >>> card.charge({"text_output_tokens": 1}) is None
     True
     """
-    tokens, units = token_prices(entry, passed), unit_prices(entry)
+    tokens, units = token_prices(entry, passed), unit_prices(entry, passed)
     if ELAPSED in units:
         # The time is the price; what happens in it costs nothing more.
         tokens = dict.fromkeys((*INPUT_TOKENS, *OUTPUT_TOKENS), Fraction(0))

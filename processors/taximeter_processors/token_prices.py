@@ -28,6 +28,7 @@ _OWN_PRICE: Final = {
     "video_output_tokens": "output_cost_per_video_token",
 }
 _CACHED_PRICE: Final = {
+    "cache_read_explicit_tokens": "explicit_cache_read_input_token_cost",
     "cache_read_audio_tokens": "cache_read_input_audio_token_cost",
     "cache_read_image_tokens": "cache_read_input_image_token_cost",
 }
@@ -51,19 +52,22 @@ def own_prices(entry: PriceEntry) -> frozenset[str]:
 def _token_prices(
     entry: PriceEntry, passed: Sequence[str]
 ) -> dict[str, Fraction | None]:
-    text_input = _stepped(entry, "input_cost_per_token", passed)
-    text_output = _stepped(entry, "output_cost_per_token", passed)
-    read = _stepped(entry, "cache_read_input_token_cost", passed)
+    text_input = entry.stepped("input_cost_per_token", passed)
+    text_output = entry.stepped("output_cost_per_token", passed)
+    read = entry.stepped("cache_read_input_token_cost", passed)
     if read is None:
         read = _unstated_cache_read(entry, text_input)
-    write = _stepped(entry, "cache_creation_input_token_cost", passed)
+    write = entry.stepped("cache_creation_input_token_cost", passed)
     if write is None:
         write = text_input
-    long_write = _stepped(entry, "cache_creation_input_token_cost_above_1hr", passed)
+    long_write = entry.stepped("cache_creation_input_token_cost_above_1hr", passed)
+    lasting = entry.stepped("cache_creation_input_token_cost_above_12hr", passed)
     prices = {
         "cache_read_tokens": read,
         "cache_write_5m_tokens": write,
         "cache_write_1h_tokens": write if long_write is None else long_write,
+        "cache_write_12h_tokens": write if lasting is None else lasting,
+        "citation_tokens": _citation_price(entry),
         "reasoning_output_tokens": _reasoning_price(entry, text_output),
         "text_input_tokens": text_input,
         "text_output_tokens": text_output,
@@ -79,16 +83,6 @@ def _token_prices(
     return prices
 
 
-def _stepped(entry: PriceEntry, name: str, passed: Sequence[str]) -> Fraction | None:
-    """The price after the last threshold passed that states one."""
-    price = entry.price(name)
-    for step in passed:
-        above = entry.price(f"{name}_above_{step}_tokens")
-        if above is not None:
-            price = above
-    return price
-
-
 def _unstated_cache_read(
     entry: PriceEntry, text_input: Fraction | None
 ) -> Fraction | None:
@@ -101,6 +95,14 @@ def _unstated_cache_read(
         standard = entry.price("input_cost_per_token")
         return None if standard is None else standard / 2
     return text_input
+
+
+def _citation_price(entry: PriceEntry) -> Fraction | None:
+    """Perplexity bills the text of its citations for one model, not for the others."""
+    stated = entry.price("citation_cost_per_token")
+    if stated is None and entry.family == "perplexity":
+        return Fraction(0)
+    return stated
 
 
 def _reasoning_price(

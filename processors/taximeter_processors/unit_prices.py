@@ -19,7 +19,7 @@ __all__ = ["CALLS", "ELAPSED", "UnitPrice", "elapsed_price", "unit_prices"]
 ELAPSED: Final = "elapsed_seconds"
 CALLS: Final = "calls"
 
-# What search APIs return unless they are asked for more; the event does not say.
+# What search APIs return unless they are asked for more, which `choices` knows.
 _USUAL_RESULTS: Final = 10
 
 # Its possible prices, each with the modes in which the list means it so (none: in
@@ -56,6 +56,7 @@ _UNIT_PRICES: Final[Mapping[str, Sequence[tuple[str, Sequence[str | None]]]]] = 
     "queries": (("input_cost_per_query", ()),),
     "maps_queries": (("google_maps_grounding_cost_per_query", ()),),
     "sessions": (("code_interpreter_cost_per_session", ()),),
+    "text_messages": (("input_cost_per_text_message", ()),),
     "audio_seconds": (
         ("input_cost_per_audio_per_second", ()),
         ("input_cost_per_second", _HEARD),
@@ -84,8 +85,8 @@ class UnitPrice(NamedTuple):
     made: bool
 
 
-def unit_prices(entry: PriceEntry) -> dict[str, UnitPrice]:
-    """Return the price of each unit that has one.
+def unit_prices(entry: PriceEntry, passed: Sequence[str] = ()) -> dict[str, UnitPrice]:
+    """Return the price of each unit that has one, after the thresholds passed.
 
     >>> found = unit_prices(PriceEntry("m", {"ocr_cost_per_page": "0.001"}))
     >>> found["pages"]
@@ -94,7 +95,7 @@ def unit_prices(entry: PriceEntry) -> dict[str, UnitPrice]:
     prices = {
         name: found
         for name in _UNIT_PRICES
-        if (found := _unit_price(entry, name)) is not None
+        if (found := _unit_price(entry, name, passed)) is not None
     }
     searches = _search_price(entry)
     if searches is not None:
@@ -107,11 +108,13 @@ def unit_prices(entry: PriceEntry) -> dict[str, UnitPrice]:
     return prices
 
 
-def _unit_price(entry: PriceEntry, name: str) -> UnitPrice | None:
+def _unit_price(
+    entry: PriceEntry, name: str, passed: Sequence[str]
+) -> UnitPrice | None:
     """The first price above 0 among the possible ones, else an explicit 0."""
     stated: list[tuple[str, Fraction]] = []
     for source, modes in _UNIT_PRICES[name]:
-        price = entry.price(source)
+        price = entry.stepped(source, passed)
         if price is not None and (not modes or entry.mode in modes):
             stated.append((source, price))
     charged = [found for found in stated if found[1]]
@@ -147,7 +150,7 @@ def _tabled_query(entry: PriceEntry) -> Fraction | None:
 
 
 def _search_price(entry: PriceEntry) -> Fraction | None:
-    """A web search at medium context; Perplexity's own default is low."""
+    """A web search at medium context, Perplexity's at low: what they do unasked."""
     size = "low" if entry.family == "perplexity" else "medium"
     return entry.nested_price(
         "search_context_cost_per_query", f"search_context_size_{size}"

@@ -65,7 +65,7 @@ def our_amounts(fields: Fields, case: PriceCase) -> Amounts | None:
         case.key,
         case.tier,
         counts,
-        Occurrence(case.at, case.region, case.duration_ms),
+        Occurrence(case.at, case.region, case.duration_ms, None, *case.choices),
     )
     if found.input_pico is None or found.output_pico is None:
         return None
@@ -139,7 +139,9 @@ def test_many_calls_cost_what_litellm_says(theirs: Litellm, seed: int) -> None:
 
 
 TIERS = ("standard", "batch", "flex", "priority", "fast", "balanced", "ultrafast")
-CLASSES = tuple(n for n in (*INPUT_TOKENS, *OUTPUT_TOKENS) if n != "text_input_tokens")
+# litellm knows of citations at Perplexity only: see the calls of its own entries.
+APART = {"text_input_tokens", "citation_tokens"}
+CLASSES = tuple(n for n in (*INPUT_TOKENS, *OUTPUT_TOKENS) if n not in APART)
 text_calls = st.builds(
     PriceCase,
     key=st.sampled_from(TEXT),
@@ -154,6 +156,31 @@ text_calls = st.builds(
         lambda minutes: PriceCase("", {}).at + timedelta(minutes=minutes)
     ),
 )
+
+
+SIZED = sorted(k for k in PRICED if re.search(r"\d-x-\d", k) and "max-steps" not in k)
+NAMED = re.compile(
+    r"(?:(?:azure|fal_ai)/)?(?:(?P<quality>[a-z]+)/)?(?P<size>[\d]+-x-[\d]+)"
+    r"/(?:50-steps/)?(?P<model>.+)"
+)
+
+
+def test_a_size_and_a_quality_are_the_entry_of_that_name() -> None:
+    """A model, a size and a quality cost what the entry named by all three costs."""
+    book = PriceBook(ENTRIES, "v")
+    used: dict[str, Any] = {"image_count": 3}
+    for key in SIZED:
+        named = NAMED.fullmatch(key)
+        assert named is not None, key
+        size = named["size"].replace("-x-", "x")
+        call = Occurrence(
+            PriceCase("", {}).at, image_size=size, image_quality=named["quality"]
+        )
+        provider = str(ENTRIES[key]["litellm_provider"])
+        chosen = book.price_counts(provider, named["model"], "standard", used, call)
+        by_name = book.price_counts(provider, key, "standard", used)
+        assert by_name.unpriced_reason is None, key
+        assert chosen[:3] == by_name[:3], (key, chosen, by_name)
 
 
 @settings(max_examples=300)

@@ -48,7 +48,11 @@ def entries(
     prices: st.SearchStrategy[Decimal], *, complete: bool = True
 ) -> st.SearchStrategy[dict[str, object]]:
     """Price list entries; complete ones state at least text input and output."""
-    needed = ("input_cost_per_token", "output_cost_per_token") if complete else ()
+    needed = (
+        ("input_cost_per_token", "output_cost_per_token", "citation_cost_per_token")
+        if complete
+        else ()
+    )
     optional = PRICE_KEYS if complete else (*PRICE_KEYS, "input_cost_per_token")
     return st.fixed_dictionaries(
         dict.fromkeys(needed, prices), optional=dict.fromkeys(optional, prices)
