@@ -185,8 +185,10 @@ def _written_in_batch(fields: Entry, case: PriceCase) -> Seen:
     """There is one price for writing to a cache in a batch, however long it lasts."""
     if not _batch(fields, case):
         return fields, case
-    lifetimes = ("cache_write_1h_tokens", "cache_write_12h_tokens")
-    classes = dict.fromkeys(lifetimes, "cache_write_5m_tokens")
+    classes = {
+        "cache_write_1h_tokens": "cache_write_5m_tokens",
+        "cache_write_12h_tokens": "cache_write_5m_tokens",
+    }
     if fields.get(f"{_WRITE}_batches") is None:
         classes["cache_write_5m_tokens"] = "text_input_tokens"
     return fields, _moved(case, classes)

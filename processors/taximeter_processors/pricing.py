@@ -242,7 +242,9 @@ class PriceBook:
         choices: Choices = NOTHING,
     ) -> _Price:
         found = self._index.match(provider, model, region)
-        fields = priced_by(self._entries[found.key], found.rule) if found else {}
+        fields: Mapping[str, object] = {}
+        if found is not None:
+            fields = priced_by(self._entries[found.key], found.rule)
         found, fields = self._sized.drawn(provider, model, choices, found, fields)
         regional = self._index.has_regions(provider, model)
         if found is None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -26,8 +26,10 @@ from taximeter_producers.attribution import (
     label,
 )
 from taximeter_producers.emitter import Emitter, Rarely
-from taximeter_producers.litellm_usage import part, usage_of
+from taximeter_producers.litellm_usage import chosen_for, part, usage_of
 from taximeter_producers.provider_usage import usage_not_understood
+from taximeter_producers.usage_shapes.bodies import Part
+from taximeter_producers.usage_shapes.facts import cost_usd
 from taximeter_schemas.clock import Clock, SystemClock
 from taximeter_schemas.errors import UsageUnreadable
 from taximeter_schemas.ids import derived_id, response_event_id
@@ -53,12 +55,23 @@ _OPERATIONS: Final = {
     "speech": "speech",
     "rerank": "rerank",
     "moderation": "moderation",
+    "ocr": "ocr",
+    "search": "search",
+    "create_video": "video_generation",
+    "video_generation": "video_generation",
+    "decisions": "decisions",
 }
 _STANDARD_TIERS: Final = frozenset({"auto", "default", "on_demand", "standard_only"})
 # These say themselves what a call cost; for others, litellm computes `usage.cost`.
 _STATE_THEIR_COST: Final = frozenset({"openrouter", "perplexity"})
 _NOTE: Final = "taximeter_attribution"
-_PICO_USD: Final = Decimal("1e-12")
+_COST_FIELDS: Final = (
+    "cost",
+    "cost_details",
+    "cost_in_usd_ticks",
+    "is_byok",
+    "provider_reported_cost_usd",
+)
 
 
 class LiteLLMCallback(CustomLogger):
@@ -157,13 +170,14 @@ class LiteLLMCallback(CustomLogger):
             "occurred_at": _moment(start, self._clock),
             "source": self._source,
             "provider": provider,
-            "model": label(part(call, "model")) or "unknown",
+            "model": _model(operation, provider, call),
             "operation": operation,
-            "service_tier": _service_tier(call, response),
+            "service_tier": _service_tier(operation, call, response),
             "response_model": label(part(response, "model")),
             "response_id": label(part(response, "id")),
         }
         said = {name: value for name, value in fields.items() if value is not None}
+        said |= chosen_for(operation, call, response)
         whom = _attribution_in_call(call) | attributed(by)
         try:
             usage = usage_of(operation, call, response)
@@ -219,7 +233,16 @@ def _usage_source(call: object, response: object, *, failed: bool) -> str:
     return "estimated" if streamed and not detailed else "reported"
 
 
-def _service_tier(call: object, response: object) -> str:
+def _model(operation: str, provider: str, call: object) -> str:
+    model = label(part(call, "model")) or "unknown"
+    # Price lists call what searches for a provider "provider/search".
+    named = operation != "search" or "/" in model
+    return model if named else label(f"{provider}/search") or model
+
+
+def _service_tier(operation: str, call: object, response: object) -> str:
+    if operation == "decisions":  # has prices of its own, where one is listed
+        return operation
     asked = part(part(call, "optional_params"), "service_tier")
     served = part(response, "service_tier") or part(
         part(response, "usage"), "service_tier"
@@ -229,15 +252,11 @@ def _service_tier(call: object, response: object) -> str:
 
 
 def _stated_cost_usd(provider: str, call: object, response: object) -> Decimal | None:
+    usage = part(response, "usage")
+    said = {name: part(usage, name) for name in _COST_FIELDS}
     # Of a stream, litellm puts a cost that it computed itself into the same place.
-    if provider not in _STATE_THEIR_COST or part(call, "stream") is True:
-        return None
-    cost = part(part(response, "usage"), "cost")
-    cost = part(cost, "total_cost") if isinstance(cost, dict) else cost
-    try:
-        return None if cost is None else Decimal(str(cost)).quantize(_PICO_USD)
-    except InvalidOperation:
-        return None
+    own = provider in _STATE_THEIR_COST and part(call, "stream") is not True
+    return cost_usd(Part(said, ""), own=own)
 
 
 def _outcome(call: object, *, failed: bool) -> dict[str, str]:

@@ -12,9 +12,11 @@ from decimal import Decimal
 from typing import Any, Final
 
 from taximeter_producers.provider_usage import usage_from_response
+from taximeter_producers.usage_shapes.bodies import Part
+from taximeter_producers.usage_shapes.chosen import drawn, filmed, searched
 from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS, Usage
 
-__all__ = ["buckets", "other_units", "part", "usage_of"]
+__all__ = ["buckets", "chosen_for", "other_units", "part", "usage_of"]
 
 _TOKENS: Final = (*INPUT_TOKENS, *OUTPUT_TOKENS)
 
@@ -32,6 +34,7 @@ _SHAPES: Final = {
     "image_generation": "openai.images",
     "image_edit": "openai.images",
     "transcription": "openai.audio_transcriptions",
+    "video_generation": "openai.videos",
 }
 
 
@@ -70,6 +73,12 @@ def usage_of(operation: str, request: object, response: object) -> Usage:
         UsageUnreadable: what it says of usage contradicts itself, or is no usage.
     """
     stated = part(response, "usage")
+    read = part(response, "usage_info")
+    if operation == "ocr" and read is not None:
+        return usage_from_response({"usage_info": read}, "mistral.ocr")
+    if operation == "video_generation":
+        body = {name: part(response, name) for name in ("usage", "seconds", "status")}
+        return usage_from_response(body, "openai.videos")
     if _counts_something(stated):
         shape = _SHAPES.get(operation, "litellm.usage")
         found = usage_from_response({"usage": stated}, shape)
@@ -96,7 +105,50 @@ def other_units(operation: str, request: object, response: object) -> dict[str, 
     if operation == "rerank":
         billed = part(part(response, "meta"), "billed_units")
         return {"queries": int(part(billed, "search_units") or 0)}
+    if operation == "search":
+        asked = part(part(request, "optional_params"), "query")
+        return {"queries": len(asked) if isinstance(asked, list) else 1}
     return {}
+
+
+def chosen_for(operation: str, request: object, response: object) -> dict[str, object]:
+    """Return what was chosen besides the model, as far as a price may depend on it.
+
+    What the answer says was made wins over what was asked for.
+
+    >>> chosen_for("search", {"optional_params": {"max_results": 50}}, None)
+    {'max_results': 50}
+    """
+    asked = part(request, "optional_params")
+    if operation in ("image_generation", "image_edit"):
+        size = _first(asked, "size", "image_size", "resolution")
+        body = {
+            "size": part(response, "size") or _frame(size),
+            "quality": part(response, "quality") or part(asked, "quality"),
+        }
+        return dict(drawn(Part(None, ""), Part(body, "")))
+    if operation == "video_generation":
+        usage = {"video_resolution": part(part(response, "usage"), "video_resolution")}
+        size = part(response, "size") or _first(asked, "resolution", "size")
+        return dict(filmed(Part(usage, ""), Part({"size": size}, "")))
+    if operation == "search":
+        most = part(asked, "max_results")
+        return {"max_results": most} if isinstance(most, int) and most > 0 else {}
+    options = part(asked, "web_search_options")
+    usage = {"search_context_size": part(options, "search_context_size")}
+    return dict(searched(Part(usage, ""), Part({"tools": part(asked, "tools")}, "")))
+
+
+def _first(whole: object, *names: str) -> object:
+    found = (part(whole, name) for name in names)
+    return next((value for value in found if value is not None), None)
+
+
+def _frame(size: object) -> object:
+    """Name a size that is stated by its sides: {"width": 1024, "height": 768}."""
+    width, height = part(size, "width"), part(size, "height")
+    known = isinstance(width, int) and isinstance(height, int)
+    return f"{width}x{height}" if known else size if size is None else str(size)
 
 
 def _seconds(value: object) -> Decimal:

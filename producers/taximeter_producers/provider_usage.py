@@ -189,11 +189,12 @@ def _read(name: str, rules: Shape, whole: object) -> UsageReading:
         return UsageReading(
             usage=counted,
             shape=name,
-            provider_cost_usd=cost_usd(rules, usage),
+            provider_cost_usd=cost_usd(usage, own=rules.states_cost),
             response_model=text(body, *MODELS),
             response_id=text(body, *IDS),
             service_tier=tier_of(usage, body),
             beside=_beside(usage, rules),
+            chosen=rules.chosen(usage, body),
         )
     except Faulty as fault:
         kept = _kept(rules, body)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -37,6 +38,8 @@ class UsageReading:
         response_id: the provider's id of the answer.
         service_tier: the tier in which it was served, where that is stated.
         beside: what is billed apart from it.
+        chosen: what it says of choices that prices depend on, such as `image_size`,
+            by the names of the event's fields.
     """
 
     usage: Usage
@@ -47,6 +50,7 @@ class UsageReading:
     response_id: str | None = None
     service_tier: str | None = None
     beside: tuple[UsageBeside, ...] = ()
+    chosen: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def event_fields(self) -> dict[str, Any]:
         """Return what a usage event takes of this, for `usage_recorded(...)`."""
@@ -57,5 +61,6 @@ class UsageReading:
             "response_model": self.response_model,
             "response_id": self.response_id,
             "service_tier": self.service_tier,
+            **self.chosen,
         }
         return {name: value for name, value in said.items() if value is not None}

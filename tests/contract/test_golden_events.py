@@ -44,7 +44,7 @@ CHOICES = {
     "search_context_size",
     "max_results",
 }
-LATER = dict.fromkeys(
+LATER: dict[str, set[str]] = dict.fromkeys(
     ("UsageRecorded", "UsageCorrected", "UsageNotUnderstood"), CHOICES
 )
 

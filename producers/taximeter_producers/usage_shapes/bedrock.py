@@ -1,12 +1,24 @@
-"""Bedrock's Converse API: input beside the cached, like Anthropic's, in other words."""
+"""Bedrock's Converse API, and the answers that its models have of their own.
+
+Converse counts input beside the cached, like Anthropic, in other words.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
+from taximeter_producers.usage_shapes.anthropic import read_messages
 from taximeter_producers.usage_shapes.bodies import Faulty, Part
 from taximeter_producers.usage_shapes.counted import Counted
-from taximeter_producers.usage_shapes.openai_tokens import agreed, require
+from taximeter_producers.usage_shapes.openai_tokens import agreed, read_tokens, require
 
-__all__ = ["read_converse"]
+__all__ = ["METRICS", "read_converse", "read_invoke"]
+
+METRICS: Final = "amazon-bedrock-invocationMetrics"
+
+# Bedrock's metrics, Titan, Llama.
+_INVOKED_WITH: Final = ("inputTokenCount", "inputTextTokenCount", "prompt_token_count")
+_INVOKED_FOR: Final = ("outputTokenCount", "generation_token_count")
 
 
 def read_converse(usage: Part, body: Part) -> Counted:
@@ -31,6 +43,24 @@ def read_converse(usage: Part, body: Part) -> Counted:
         written_1h=one_hour,
         input_name=usage.name("inputTokens"),
         output_name=usage.name("outputTokens"),
+    )
+
+
+def read_invoke(usage: Part, body: Part) -> Counted:
+    """Read what `InvokeModel` passes on: a model's own words, or Bedrock's metrics."""
+    if usage.states("inputTokens", "outputTokens"):
+        return read_converse(usage, body)
+    if usage.states("input_tokens", "output_tokens"):
+        return read_messages(usage, body)
+    if usage.states("prompt_tokens", "completion_tokens"):
+        return read_tokens(usage)
+    require(usage, *_INVOKED_WITH, *_INVOKED_FOR, "results")
+    made = sum(one.count("tokenCount") for one in usage.parts("results"))
+    return Counted(
+        input=usage.count(*_INVOKED_WITH),
+        output=usage.count(*_INVOKED_FOR) or made,
+        input_name=usage.name("inputTokenCount"),
+        output_name=usage.name("outputTokenCount"),
     )
 
 

@@ -35,10 +35,12 @@ class Counted:
         cached_by: those of the cached whose modality is stated.
         written: those of the input that were written to a cache.
         written_1h: those of the written that stay for an hour.
+        written_12h: those of the written that stay for twelve.
+        asked_for: whether the caller asked for the cache that it was read from.
         input_by: the input by modality, cached tokens included.
         reasoning: those of the output that the caller does not see as an answer.
         output_by: the output by modality.
-        units: what is not counted in tokens, by the names of `Usage`'s fields.
+        units: what stands beside input and output, by the names of `Usage`'s fields.
         input_name: the field that `input` comes from, for the words of an error.
         output_name: the same for `output`.
     """
@@ -49,6 +51,8 @@ class Counted:
     cached_by: Modal = field(default_factory=dict[str, int])
     written: int = 0
     written_1h: int = 0
+    written_12h: int = 0
+    asked_for: bool = False
     input_by: Modal = field(default_factory=dict[str, int])
     reasoning: int = 0
     output_by: Modal = field(default_factory=dict[str, int])
@@ -88,13 +92,16 @@ def _input_buckets(counted: Counted) -> dict[str, int | Decimal]:
             f"is {counted.input}, and its details add up to {counted.input - text}",
         )
     apart = {name: cached_by.get(name, 0) for name in _CACHED_APART}
+    long = counted.written_1h + counted.written_12h
+    read = "cache_read_explicit_tokens" if counted.asked_for else "cache_read_tokens"
     return {
         "text_input_tokens": text,
         **{f"{modality}_input_tokens": tokens for modality, tokens in fresh.items()},
-        "cache_read_tokens": counted.cached - sum(apart.values()),
+        read: counted.cached - sum(apart.values()),
         **{f"cache_read_{modality}_tokens": n for modality, n in apart.items()},
-        "cache_write_5m_tokens": counted.written - counted.written_1h,
+        "cache_write_5m_tokens": counted.written - long,
         "cache_write_1h_tokens": counted.written_1h,
+        "cache_write_12h_tokens": counted.written_12h,
     }
 
 
@@ -144,11 +151,12 @@ def _check_cached(counted: Counted) -> None:
                 counted.input_name,
                 f"has {counted.input_by[name]} {name} tokens, of which {tokens} cached",
             )
-    if counted.written_1h > counted.written:
+    long = counted.written_1h + counted.written_12h
+    if long > counted.written:
         raise Faulty(
             counted.input_name,
             f"has {counted.written} written to a cache, of which "
-            f"{counted.written_1h} for an hour",
+            f"{long} for an hour or longer",
         )
 
 

@@ -8,7 +8,6 @@ from typing import Final
 
 from taximeter_producers.attribution import label
 from taximeter_producers.usage_shapes.bodies import Part
-from taximeter_producers.usage_shapes.table import Shape
 
 __all__ = ["IDS", "MODELS", "cost_usd", "text", "tier_of"]
 
@@ -34,13 +33,18 @@ _TIERS: Final = {
 }
 
 
-def cost_usd(rules: Shape, usage: Part) -> Decimal | None:
-    """Return what the provider says; of one's own keys, both of what is charged."""
+def cost_usd(usage: Part, *, own: bool) -> Decimal | None:
+    """Return what the provider says; of one's own keys, both of what is charged.
+
+    `own` says that a `cost` is the provider's and not computed by somebody else; the
+    other fields are nobody else's.
+    """
     ticks = usage.value("cost_in_usd_ticks")
     if isinstance(ticks, int) and not isinstance(ticks, bool):
         return _usd(Decimal(ticks) / _TICKS_PER_USD)
-    if not rules.states_cost:
-        return None
+    reported = _usd(usage.value("provider_reported_cost_usd"))
+    if reported is not None or not own:
+        return reported
     cost = usage.value("cost")
     if isinstance(cost, Mapping):
         cost = cost.get("total_cost")

@@ -28,6 +28,9 @@ _THOUGHTS: Final = ("thoughtsTokenCount", "thoughts_token_count")
 _CACHED: Final = ("cachedContentTokenCount", "cached_content_token_count")
 _TOTAL: Final = ("totalTokenCount", "total_token_count")
 
+_SEARCHED: Final = ("webSearchQueries", "web_search_queries")
+_CHUNKS: Final = ("groundingChunks", "grounding_chunks")
+
 _MODALITIES: Final = {
     "TEXT": "text",
     "MODALITY_UNSPECIFIED": "text",
@@ -59,7 +62,7 @@ def read_generate_content(usage: Part, body: Part) -> Counted:
         input_by=_input_by(usage, prompt, tool_use),
         reasoning=thoughts,
         output_by=_modal(usage, answer, *_lists("candidates"), *_lists("response")),
-        units={"web_searches": _queries(body)},
+        units={"web_searches": _queries(body), "maps_queries": _maps(body)},
         input_name=usage.name(_PROMPT[0]),
         output_name=usage.name(_ANSWER[0]),
     )
@@ -111,17 +114,30 @@ def _modality(detail: Part, tokens: int) -> str:
 
 def _queries(body: Part) -> int:
     """Count the web searches that an answer is grounded in."""
-    candidates = body.value("candidates")
-    if not isinstance(candidates, list):
-        return 0
-    return sum(len(_searched_for(candidate)) for candidate in candidates)
+    asked = (_texts(one.value(*_SEARCHED)) for one in _grounded(body))
+    return sum(map(len, asked))
 
 
-def _searched_for(candidate: object) -> list[object]:
-    found = candidate
-    for names in (
-        ("groundingMetadata", "grounding_metadata"),
-        ("webSearchQueries", "web_search_queries"),
-    ):
-        found = Part(found, "").value(*names) if isinstance(found, Mapping) else None
-    return [query for query in found if query] if isinstance(found, list) else []
+def _maps(body: Part) -> int:
+    """Count the candidates that are grounded in Google Maps: one query each."""
+    return sum(
+        any(Part(chunk, "").states("maps") for chunk in _objects(one.value(*_CHUNKS)))
+        for one in _grounded(body)
+    )
+
+
+def _grounded(body: Part) -> list[Part]:
+    found = (
+        Part(candidate, "").value("groundingMetadata", "grounding_metadata")
+        for candidate in _objects(body.value("candidates"))
+    )
+    return [Part(one, "") for one in found if isinstance(one, Mapping)]
+
+
+def _objects(value: object) -> list[Mapping[str, object]]:
+    items = value if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, Mapping)]
+
+
+def _texts(value: object) -> list[object]:
+    return [item for item in value if item] if isinstance(value, list) else []

@@ -1,4 +1,4 @@
-"""OpenAI's images, transcriptions, translations and speech: tokens, or another unit."""
+"""OpenAI's images, videos, transcriptions and speech: tokens, or another unit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from taximeter_producers.usage_shapes.bodies import Faulty, Part
 from taximeter_producers.usage_shapes.counted import Counted
 from taximeter_producers.usage_shapes.openai_tokens import read_tokens
 
-__all__ = ["read_images", "read_speech", "read_transcription"]
+__all__ = ["read_images", "read_speech", "read_transcription", "read_videos"]
 
 
 def read_images(usage: Part, body: Part) -> Counted:
@@ -24,6 +24,19 @@ def read_images(usage: Part, body: Part) -> Counted:
             raise Faulty("usage", "is not stated, and there are no images")
         return Counted(units={"image_count": images})
     return replace(_all_output_is(usage, "image"), units={"image_count": images})
+
+
+def read_videos(usage: Part, body: Part) -> Counted:
+    """Read a made video: how long it is, be it stated with its usage or beside it.
+
+    The job that makes it states the length from the start; one that failed is free.
+    """
+    if body.value("status") == "failed":
+        return Counted()
+    seconds = usage.seconds("duration_seconds") or body.seconds("seconds")
+    if not seconds:
+        raise Faulty("seconds", "is not stated")
+    return Counted(units={"video_seconds": seconds * (usage.count("video_count") or 1)})
 
 
 def read_transcription(usage: Part, body: Part) -> Counted:

@@ -58,8 +58,21 @@ _BY_LIFETIME: Final = (
     "cache_creation_token_details",
     "cache_creation_tokens_details",
     "cache_creation",
+    "cache_write_tokens_details",
 )
+_SHORT: Final = (
+    "ephemeral_5m_input_tokens",
+    "ephemeral_30m_input_tokens",
+    "ttl_30m_tokens",
+)
+_LONG: Final = ("ephemeral_12h_input_tokens", "ttl_12h_tokens")
 _MODALITIES: Final = ("audio", "image", "video")
+# What reading documents is billed by, there and in litellm's words.
+_READ: Final = {
+    "pages_processed": "pages",
+    "pages_processed_annotation": "annotated_pages",
+    "credits": "credits",
+}
 
 
 def read_chat(usage: Part, body: Part) -> Counted:
@@ -123,8 +136,8 @@ def read_mistral(usage: Part, body: Part) -> Counted:
     """Read Mistral, which counts the audio that it heard in seconds."""
     if not usage.said:
         usage = body.part("usage_info")
-    if usage.states("pages_processed"):
-        return Counted(units={"pages": usage.count("pages_processed")})
+    if usage.states(*_READ):
+        return Counted(units={unit: usage.count(n) for n, unit in _READ.items()})
     counted = read_tokens(usage)
     heard = usage.value("prompt_audio_seconds")
     # Where nothing was heard it is an empty object in some answers.
@@ -174,7 +187,8 @@ def read_tokens(
         cached=cached,
         cached_by=_by_modality(modal),
         written=written,
-        written_1h=_written_1h(usage, inputs, written),
+        **_lasting(usage, inputs, written),
+        asked_for=inputs.value("cache_type") == "ephemeral",
         input_by=_by_modality(inputs),
         reasoning=reasoning,
         output_by=_by_modality(outputs),
@@ -225,20 +239,22 @@ def _written(usage: Part, inputs: Part) -> int:
     return stated or sum(_lifetimes(usage, inputs))
 
 
-def _written_1h(usage: Part, inputs: Part, written: int) -> int:
-    five_minutes, one_hour = _lifetimes(usage, inputs)
-    if five_minutes + one_hour > written:
-        reason = f"has {five_minutes} and {one_hour} written to a cache, of {written}"
+def _lasting(usage: Part, inputs: Part, written: int) -> dict[str, int]:
+    short, one_hour, long = _lifetimes(usage, inputs)
+    if short + one_hour + long > written:
+        reason = f"has {short}, {one_hour} and {long} written to a cache, of {written}"
         raise Faulty(inputs.path, reason)
-    return one_hour
+    return {"written_1h": one_hour, "written_12h": long}
 
 
-def _lifetimes(usage: Part, inputs: Part) -> tuple[int, int]:
+def _lifetimes(usage: Part, inputs: Part) -> tuple[int, int, int]:
+    """Return what was written for minutes, for an hour, and for twelve."""
     within = inputs.part(*_BY_LIFETIME)
     by_lifetime = within if within.said else usage.part(*_BY_LIFETIME)
     return (
-        by_lifetime.count("ephemeral_5m_input_tokens"),
+        sum(by_lifetime.count(name) for name in _SHORT),
         by_lifetime.count("ephemeral_1h_input_tokens"),
+        sum(by_lifetime.count(name) for name in _LONG),
     )
 
 
@@ -260,8 +276,11 @@ def _check_text(details: Part, total: int) -> None:
 def _searches(usage: Part, inputs: Part) -> dict[str, int]:
     tools = usage.part("server_tool_use")
     places = ((tools, "web_search_requests"), (inputs, "web_search_requests"))
-    searches = agreed(*places) or usage.count("num_search_queries")
-    return {"web_searches": searches} if searches else {}
+    found = {
+        "web_searches": agreed(*places) or usage.count("num_search_queries"),
+        "maps_queries": inputs.count("google_maps_grounding_requests"),
+    }
+    return {name: count for name, count in found.items() if count}
 
 
 def _searches_made(body: Part) -> dict[str, int]:

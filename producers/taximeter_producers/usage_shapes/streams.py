@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from taximeter_producers.usage_shapes.bedrock import METRICS
 from taximeter_producers.usage_shapes.bodies import as_json
 
 __all__ = ["JOINS", "Joined", "events_of"]
@@ -144,6 +145,18 @@ def _join_bedrock(events: Iterable[Body]) -> Joined:
     return joined
 
 
+def _join_invoked(events: Iterable[Body]) -> Joined:
+    """Bedrock's `InvokeModel`: the metrics on its last event, else the model's own."""
+    listed = list(events)
+    joined = _join_messages(listed)
+    for event in listed:
+        metrics = event.get(METRICS)
+        if isinstance(metrics, dict):
+            joined.body.setdefault("usage", metrics)
+            joined.complete = True
+    return joined
+
+
 def _join_cohere(events: Iterable[Body]) -> Joined:
     """Cohere: `stream-end` of version 1, `message-end` of version 2."""
     joined = Joined()
@@ -175,6 +188,7 @@ JOINS: Final[Mapping[str, Callable[[Iterable[Body]], Joined]]] = {
     "messages": _join_messages,
     "gemini": _join_gemini,
     "bedrock": _join_bedrock,
+    "invoked": _join_invoked,
     "cohere": _join_cohere,
 }
 

@@ -11,8 +11,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from taximeter_producers.usage_shapes.anthropic import read_messages
-from taximeter_producers.usage_shapes.bedrock import read_converse
+from taximeter_producers.usage_shapes.bedrock import (
+    METRICS,
+    read_converse,
+    read_invoke,
+)
 from taximeter_producers.usage_shapes.bodies import Part
+from taximeter_producers.usage_shapes.chosen import (
+    Chosen,
+    drawn,
+    filmed,
+    searched,
+    unsaid,
+)
 from taximeter_producers.usage_shapes.cohere import read_cohere
 from taximeter_producers.usage_shapes.counted import Counted
 from taximeter_producers.usage_shapes.google import read_generate_content
@@ -20,6 +31,7 @@ from taximeter_producers.usage_shapes.openai_media import (
     read_images,
     read_speech,
     read_transcription,
+    read_videos,
 )
 from taximeter_producers.usage_shapes.openai_tokens import (
     read_chat,
@@ -31,6 +43,7 @@ from taximeter_producers.usage_shapes.openai_tokens import (
     read_xai,
 )
 from taximeter_producers.usage_shapes.otel import read_attributes
+from taximeter_producers.usage_shapes.perplexity import read_perplexity
 from taximeter_schemas.errors import UnknownShape
 
 __all__ = ["ALIASES", "SHAPES", "Shape", "shape_named"]
@@ -48,6 +61,7 @@ class Shape:
         counts: fields by which a usage is recognised that comes without its body.
         stream: whose events its streams consist of, by `streams.JOINS`.
         states_cost: whether a `cost` in its usage is the provider's own.
+        chosen: tells what its usage and body say of what was chosen.
     """
 
     read: Read
@@ -55,6 +69,7 @@ class Shape:
     counts: tuple[str, ...] = ("prompt_tokens", "completion_tokens", "total_tokens")
     stream: str = "chunks"
     states_cost: bool = True
+    chosen: Callable[[Part, Part], Chosen] = unsaid
 
 
 _NEWER: Final = ("input_tokens", "output_tokens", "total_tokens")
@@ -70,9 +85,12 @@ def _read_litellm(usage: Part, body: Part) -> Counted:
 
 
 _CHAT: Final = Shape(read_chat)
-_RESPONSES: Final = Shape(read_responses, counts=_NEWER, stream="responses")
+_RESPONSES: Final = Shape(
+    read_responses, counts=_NEWER, stream="responses", chosen=searched
+)
 _EMBEDDINGS: Final = Shape(read_embeddings)
-_IMAGES: Final = Shape(read_images, counts=_NEWER)
+_IMAGES: Final = Shape(read_images, counts=_NEWER, chosen=drawn)
+_VIDEOS: Final = Shape(read_videos, counts=("duration_seconds",), chosen=filmed)
 _HEARING: Final = Shape(read_transcription, counts=(*_NEWER, "seconds"))
 _SPEECH: Final = Shape(read_speech, counts=_NEWER)
 _MESSAGES: Final = Shape(
@@ -105,6 +123,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "openai.embeddings": _EMBEDDINGS,
     "openai.images": _IMAGES,
+    "openai.videos": _VIDEOS,
     "openai.audio_transcriptions": _HEARING,
     "openai.audio_translations": _HEARING,
     "openai.audio_speech": _SPEECH,
@@ -112,6 +131,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "azure.responses": _RESPONSES,
     "azure.embeddings": _EMBEDDINGS,
     "azure.images": _IMAGES,
+    "azure.videos": _VIDEOS,
     "azure.audio_transcriptions": _HEARING,
     "azure.audio_translations": _HEARING,
     "azure.audio_speech": _SPEECH,
@@ -120,6 +140,18 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "vertex.generate_content": _GEMINI,
     "bedrock.converse": Shape(
         read_converse, counts=("inputTokens", "outputTokens"), stream="bedrock"
+    ),
+    "bedrock.invoke": Shape(
+        read_invoke,
+        places=("usage", METRICS),
+        counts=(
+            "inputTokens",
+            "input_tokens",
+            "inputTokenCount",
+            "inputTextTokenCount",
+            "prompt_token_count",
+        ),
+        stream="invoked",
     ),
     "mistral.chat_completions": _MISTRAL,
     "mistral.embeddings": _EMBEDDINGS,
@@ -138,6 +170,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "xai.chat_completions": _XAI,
     "xai.responses": _XAI_RESPONSES,
+    "perplexity.chat_completions": Shape(read_perplexity, chosen=searched),
     "openrouter.chat_completions": _CHAT,
     "openrouter.responses": _RESPONSES,
     "openrouter.embeddings": _EMBEDDINGS,
@@ -174,6 +207,10 @@ _SAME_API: Final = {
     "image_generation": "images",
     "image_generations": "images",
     "images.generations": "images",
+    "video": "videos",
+    "video_generation": "videos",
+    "invoke_model": "invoke",
+    "invokemodel": "invoke",
     "images.edits": "images",
     "image_edit": "images",
     "transcription": "audio_transcriptions",
@@ -202,6 +239,8 @@ ALIASES: Final[Mapping[str, str]] = {
     "google.live": "google.generate_content",
     "bedrock.chat": "bedrock.converse",
     "bedrock.converse_stream": "bedrock.converse",
+    "bedrock.invoke_with_response_stream": "bedrock.invoke",
+    "dashscope.chat_completions": "openai.chat_completions",
     "cohere.chat_v1": "cohere.chat",
     "cohere.chat_v2": "cohere.chat",
     "cohere.chat_completions": "cohere.chat",

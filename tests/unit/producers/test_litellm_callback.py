@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -228,3 +229,117 @@ def test_tier_and_the_providers_own_cost_are_kept() -> None:
         "0.100000000000",
         "None",
     ]
+
+
+@pytest.mark.parametrize(
+    ("call", "response", "fields"),
+    [
+        (
+            {
+                "call_type": "aimage_generation",
+                "optional_params": {"size": "1024x1024", "quality": "hd"},
+            },
+            {"data": [{}, {}]},
+            {"image_size": "1024x1024", "image_quality": "hd"},
+        ),
+        (
+            {
+                "call_type": "image_generation",
+                "optional_params": {"image_size": {"width": 640, "height": 480}},
+            },
+            {"data": [{}], "size": None, "quality": "low"},
+            {"image_size": "640x480", "image_quality": "low"},
+        ),
+        (
+            {"call_type": "create_video"},
+            {"usage": {"duration_seconds": 8.0, "video_resolution": "1080p"}},
+            {"video_resolution": "1080p", "operation": "video_generation"},
+        ),
+        (
+            {"call_type": "asearch", "optional_params": {"max_results": 30}},
+            {"results": []},
+            {"max_results": 30, "model": "acme/search"},
+        ),
+        (
+            {
+                "call_type": "completion",
+                "optional_params": {
+                    "web_search_options": {"search_context_size": "high"}
+                },
+            },
+            {"usage": {"prompt_tokens": 1, "completion_tokens": 1}},
+            {"search_context_size": "high"},
+        ),
+        (
+            {
+                "call_type": "responses",
+                "optional_params": {
+                    "tools": [{"type": "web_search", "search_context_size": "low"}]
+                },
+            },
+            {"usage": {"input_tokens": 1, "output_tokens": 1}},
+            {"search_context_size": "low"},
+        ),
+        ({"call_type": "decisions"}, {}, {"service_tier": "decisions"}),
+    ],
+)
+def test_what_was_chosen_is_kept(
+    call: dict[str, object], response: dict[str, object], fields: dict[str, object]
+) -> None:
+    """Sizes, qualities, resolutions, contexts and results are facts of the event."""
+    emitter = MemoryEmitter()
+    named = {"custom_llm_provider": "acme", "model": "m"}
+    LiteLLMCallback(emitter).log_success_event(named | call, response, STARTED_AT, None)
+    event = only(emitter.sent)
+    assert {name: getattr(event, name) for name in fields} == fields
+
+
+def test_documents_videos_and_searches_are_counted() -> None:
+    """What is not billed by tokens is counted in its own unit."""
+    emitter = MemoryEmitter()
+    callback = LiteLLMCallback(emitter)
+    named = {"custom_llm_provider": "acme", "model": "m"}
+    pages = {"pages_processed": 3, "pages_processed_annotation": 1, "credits": None}
+    for call_type, response in (
+        ("aocr", {"usage_info": pages}),
+        ("acreate_video", {"usage": {"duration_seconds": 2.5}}),
+        ("search", {"results": []}),
+    ):
+        call = named | {"call_type": call_type, "litellm_call_id": call_type}
+        callback.log_success_event(call, response, STARTED_AT, None)
+    found = [e.usage for e in emitter.sent if isinstance(e, UsageRecorded)]
+    assert [usage.model_dump(exclude_defaults=True) for usage in found] == [
+        {"pages": 3, "annotated_pages": 1},
+        {"video_seconds": Decimal("2.5")},
+        {"queries": 1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("provider", "usage", "cost"),
+    [
+        ("xai", {"cost_in_usd_ticks": 25_000_000}, "0.002500000000"),
+        ("perplexity", {"cost": {"total_cost": 0.25}}, "0.250000000000"),
+        (
+            "openrouter",
+            {
+                "cost": 0.01,
+                "is_byok": True,
+                "cost_details": {"upstream_inference_cost": 0.2},
+            },
+            "0.210000000000",
+        ),
+        ("openai", {"cost": 0.25}, "None"),
+    ],
+)
+def test_a_providers_own_cost_is_kept_in_its_own_words(
+    provider: str, usage: dict[str, object], cost: str
+) -> None:
+    """Ticks, tables and both parts of one's own key; never what litellm computed."""
+    emitter = MemoryEmitter()
+    tokens = {"prompt_tokens": 1, "completion_tokens": 1}
+    call = {"call_type": "completion", "custom_llm_provider": provider, "model": "m"}
+    LiteLLMCallback(emitter).log_success_event(
+        call, {"usage": tokens | usage}, STARTED_AT, None
+    )
+    assert str(only(emitter.sent).provider_cost_usd) == cost

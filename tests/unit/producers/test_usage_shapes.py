@@ -777,3 +777,207 @@ def test_buckets_add_up() -> None:
     counts = usage.model_dump()
     assert sum(counts[name] for name in INPUT_TOKENS) == 50
     assert sum(counts[name] for name in OUTPUT_TOKENS) == 9
+
+
+def test_openai_writes_to_its_cache_for_half_an_hour_or_for_twelve() -> None:
+    """The two lifetimes have prices of their own, so they stand apart."""
+    details = {
+        "cached_tokens": 10,
+        "cache_write_tokens": 50,
+        "cache_write_tokens_details": {"ttl_30m_tokens": 20, "ttl_12h_tokens": 30},
+    }
+    assert read(
+        "openai.responses",
+        input_tokens=100,
+        output_tokens=1,
+        input_tokens_details=details,
+    ) == {
+        "text_input_tokens": 40,
+        "cache_read_tokens": 10,
+        "cache_write_5m_tokens": 20,
+        "cache_write_12h_tokens": 30,
+        "text_output_tokens": 1,
+    }
+    details["cache_write_tokens"] = 49
+    assert refused(
+        "openai.responses",
+        input_tokens=100,
+        output_tokens=1,
+        input_tokens_details=details,
+    ).reason.startswith("has 20, 0 and 30")
+
+
+def test_reading_a_cache_that_was_asked_for_is_a_class_of_its_own() -> None:
+    """Alibaba marks it as ephemeral; without the mark it is an ordinary read."""
+    details = {"cached_tokens": 60, "cache_type": "ephemeral"}
+    stated = {"prompt_tokens": 100, "completion_tokens": 1, "total_tokens": 101}
+    shape = "dashscope.chat_completions"
+    asked = usage_from_response(
+        {"usage": stated | {"prompt_tokens_details": details}}, shape
+    )
+    assert (asked.cache_read_explicit_tokens, asked.cache_read_tokens) == (60, 0)
+    plain = read(CHAT, **stated, prompt_tokens_details={"cached_tokens": 60})
+    assert plain["cache_read_tokens"] == 60
+
+
+DEEP = {
+    "prompt_tokens": 33,
+    "completion_tokens": 7163,
+    "total_tokens": 7196,
+    "citation_tokens": 20016,
+    "num_search_queries": 18,
+    "reasoning_tokens": 73997,
+}
+
+
+def test_perplexity_bills_reasoning_and_citations_beside_its_total() -> None:
+    """Deep research thinks more than it answers, and counts its searches."""
+    assert read("perplexity.chat_completions", **DEEP) == {
+        "text_input_tokens": 33,
+        "text_output_tokens": 7163,
+        "reasoning_output_tokens": 73997,
+        "citation_tokens": 20016,
+        "web_searches": 18,
+    }
+
+
+@pytest.mark.parametrize(
+    ("usage", "searches"),
+    [
+        ({"search_context_size": "low", "cost": {"request_cost": 0.005}}, 1),
+        ({"search_context_size": "low", "cost": {"request_cost": 0}}, 0),
+        ({"search_context_size": "high"}, 1),
+        ({"search_context_size": "high", "cost": 0.1}, 1),
+        ({"num_search_queries": 0, "search_context_size": "high"}, 0),
+        ({}, 0),
+    ],
+)
+def test_perplexity_searches_once_a_call(
+    usage: dict[str, object], searches: int
+) -> None:
+    """A fee, or the size of what was searched, tells of a search nobody counted."""
+    tokens = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    body = {"usage": tokens | usage}
+    reading = reading_from_response(body, "perplexity.chat_completions")
+    assert reading.usage.web_searches == searches
+    assert reading.chosen.get("search_context_size") == usage.get("search_context_size")
+
+
+@pytest.mark.parametrize(
+    ("body", "means"),
+    [
+        (
+            {"usage": {"inputTokens": 7, "outputTokens": 2, "totalTokens": 9}},
+            {"text_input_tokens": 7, "text_output_tokens": 2},
+        ),
+        (
+            {"usage": {"input_tokens": 7, "output_tokens": 2}, "type": "message"},
+            {"text_input_tokens": 7, "text_output_tokens": 2},
+        ),
+        (
+            {"prompt_token_count": 7, "generation_token_count": 2, "generation": "hi"},
+            {"text_input_tokens": 7, "text_output_tokens": 2},
+        ),
+        (
+            {
+                "inputTextTokenCount": 7,
+                "results": [{"tokenCount": 2, "outputText": "x"}],
+            },
+            {"text_input_tokens": 7, "text_output_tokens": 2},
+        ),
+        (
+            {
+                "amazon-bedrock-invocationMetrics": {
+                    "inputTokenCount": 7,
+                    "outputTokenCount": 2,
+                    "invocationLatency": 812,
+                }
+            },
+            {"text_input_tokens": 7, "text_output_tokens": 2},
+        ),
+        ({"inputTextTokenCount": 7, "embedding": [0.1]}, {"text_input_tokens": 7}),
+    ],
+)
+def test_bedrock_invokes_each_model_in_its_own_words(
+    body: dict[str, object], means: dict[str, int]
+) -> None:
+    """Nova, Claude, Llama, Titan, and the metrics that Bedrock adds to a stream."""
+    assert said(usage_from_response(body, "bedrock.invoke")) == means
+
+
+def test_documents_are_billed_by_pages_annotations_and_credits() -> None:
+    """Each of them is a unit of its own."""
+    assert read(
+        "mistral.ocr",
+        pages_processed=3,
+        pages_processed_annotation=2,
+        credits=4.0,
+        doc_size_bytes=1234,
+    ) == {"pages": 3, "annotated_pages": 2, "credits": 4}
+
+
+def test_gemini_grounds_in_maps_too() -> None:
+    """A candidate with places in its sources asked Google Maps once."""
+    body = {
+        "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1},
+        "candidates": [
+            {"groundingMetadata": {"groundingChunks": [{"maps": {"uri": "u"}}, {}]}},
+            {"grounding_metadata": {"grounding_chunks": [{"web": {"uri": "u"}}]}},
+            {"groundingMetadata": None},
+        ],
+    }
+    assert usage_from_response(body, GEMINI).maps_queries == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "body", "fields"),
+    [
+        (
+            "openai.images",
+            {"data": [{}], "size": "1024x1536", "quality": "high", "model": "x"},
+            {"image_size": "1024x1536", "image_quality": "high"},
+        ),
+        ("azure.images", {"data": [{}], "size": "auto", "quality": None}, {}),
+        (
+            "openai.videos",
+            {"object": "video", "seconds": "8", "size": "1280x720"},
+            {"video_resolution": "1280x720"},
+        ),
+        (
+            "openai.videos",
+            {"usage": {"duration_seconds": 4.0, "video_resolution": "1080p"}},
+            {"video_resolution": "1080p"},
+        ),
+        (
+            "openai.responses",
+            {
+                "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
+                "tools": [
+                    {"type": "function", "name": "f"},
+                    {"type": "web_search", "search_context_size": "high"},
+                ],
+            },
+            {"search_context_size": "high"},
+        ),
+    ],
+)
+def test_what_an_answer_repeats_of_the_request_is_told(
+    shape: str, body: dict[str, object], fields: dict[str, str]
+) -> None:
+    """Sizes, qualities, resolutions and contexts decide on prices."""
+    reading = reading_from_response(body, shape)
+    assert reading.chosen == fields
+    assert fields.items() <= reading.event_fields().items()
+
+
+def test_videos_are_as_long_as_they_are_ordered() -> None:
+    """By the job or by its usage, however many; one that failed costs nothing."""
+    assert read("openai.videos", duration_seconds=4.5, video_count=2) == {
+        "video_seconds": Decimal(9)
+    }
+    job = {"object": "video", "seconds": "8", "status": "queued"}
+    assert usage_from_response(job, "openai.videos").video_seconds == 8
+    failed = job | {"status": "failed"}
+    assert said(usage_from_response(failed, "openai.videos")) == {}
+    with pytest.raises(UsageUnreadable):
+        usage_from_response({"object": "video"}, "openai.videos")
