@@ -21,9 +21,22 @@ from taximeter_sinks.ledger_file import open_for_reading
 from taximeter_sinks.migrate import check_version
 from taximeter_sinks.quack import QuackClient, Rows, ServedLedger, ServerAway
 from taximeter_sinks.read_only import check_read_only
-from taximeter_sinks.spend import SpendRow, spend_query, unpriced_query
+from taximeter_sinks.spend import (
+    ProviderCostRow,
+    SpendRow,
+    provider_cost_query,
+    spend_query,
+    unpriced_query,
+)
 
-__all__ = ["Duplicates", "Ledger", "PartitionCharges", "Rows", "SpendRow"]
+__all__ = [
+    "Duplicates",
+    "Ledger",
+    "PartitionCharges",
+    "ProviderCostRow",
+    "Rows",
+    "SpendRow",
+]
 
 Locate = Callable[[], ServedLedger | None]
 """Tells where a running sink serves the ledger, if one does."""
@@ -148,6 +161,21 @@ class Ledger:
     ) -> SpendRow:
         """Return the spend of everything over `[start, end)` of event time."""
         return self.spend((), start, end)[0]
+
+    def provider_costs(
+        self,
+        by: Sequence[str],
+        start: datetime | None = None,
+        end: datetime | None = None,
+        tz: str = "UTC",
+        limit: int | None = None,
+    ) -> list[ProviderCostRow]:
+        """Return what providers state that calls cost, beside our cost of the same.
+
+        See `taximeter_sinks.spend.provider_cost_query`.
+        """
+        answer = self._ask(provider_cost_query(by, start, end, tz, limit))
+        return [ProviderCostRow(row[: len(by)], *row[len(by) :]) for row in answer.rows]
 
     def unpriced(self) -> Rows:
         """Return what has no price, by model and reason, what is called most first."""

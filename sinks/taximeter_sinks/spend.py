@@ -1,4 +1,4 @@
-"""Spend reports as SQL over `charges`: pure, text in and text out.
+"""Reports of spend as SQL over `charges`: pure, text in and text out.
 
 Values stand in the text as quoted literals, since a served ledger takes whole queries
 without parameters.
@@ -16,7 +16,15 @@ from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS
 from taximeter_sinks.quack import sql_literal
 
-__all__ = ["DIMENSIONS", "SUMS", "SpendRow", "spend_query", "unpriced_query"]
+__all__ = [
+    "DIMENSIONS",
+    "SUMS",
+    "ProviderCostRow",
+    "SpendRow",
+    "provider_cost_query",
+    "spend_query",
+    "unpriced_query",
+]
 
 _COLUMNS: Final = {
     "user": "user_id",
@@ -74,6 +82,63 @@ class SpendRow(NamedTuple):
     unpriced_calls: int
     input_tokens: int
     output_tokens: int
+
+
+# Calls that state what their provider takes, and what corrected them later.
+_STATED: Final = "kind = 'charge' AND provider_cost_usd IS NOT NULL"
+_BOTH: Final = "cost_usd IS NOT NULL"
+
+
+class ProviderCostRow(NamedTuple):
+    """What providers say that calls cost, beside what the price book says.
+
+    `calls`, `cost_usd` and `provider_cost_usd` are of the calls that have both;
+    `unpriced_calls` have only their provider's word, `unpriced_provider_cost_usd`.
+    """
+
+    keys: tuple[object, ...]
+    calls: int
+    cost_usd: Decimal | None
+    provider_cost_usd: Decimal | None
+    unpriced_calls: int
+    unpriced_provider_cost_usd: Decimal | None
+
+
+def provider_cost_query(
+    by: Sequence[str],
+    start: datetime | None = None,
+    end: datetime | None = None,
+    time_zone: str = "UTC",
+    limit: int | None = None,
+) -> str:
+    """Return the query for what providers state, over `[start, end)`, as `spend_query`.
+
+    A correction of such a call counts with it. The largest differences come first.
+
+    Raises:
+        ConfigurationError: for an unknown dimension or time zone.
+    """
+    zone = _known(time_zone)
+    keys = "".join(f'{_expression(name, zone)} AS "{name}", ' for name in by)
+    stated = f"SELECT event_id FROM charges WHERE {_STATED}"  # noqa: S608
+    when = _between(start, end) or "WHERE true"
+    query = f"""
+        SELECT {keys}
+            count(*) FILTER (kind = 'charge' AND {_BOTH}) AS calls,
+            sum(cost_usd) AS cost_usd,
+            sum(provider_cost_usd) FILTER ({_BOTH}) AS provider_cost_usd,
+            count(*) FILTER (kind = 'charge' AND NOT {_BOTH}) AS unpriced_calls,
+            sum(provider_cost_usd) FILTER (NOT {_BOTH}) AS unpriced_provider_cost_usd
+        FROM charges {when} AND (({_STATED}) OR adjusts IN ({stated}))
+    """  # noqa: S608
+    if by:
+        apart = "abs(coalesce(cost_usd - provider_cost_usd, 0)) DESC, "
+        order = "" if set(by) - set(_COLUMNS) else apart
+        query = f"""
+            SELECT * FROM ({query} GROUP BY {_places(by)})
+            ORDER BY {order}{_places(by)}
+        """  # noqa: S608
+    return query if limit is None else f"{query} LIMIT {int(limit)}"
 
 
 def spend_query(

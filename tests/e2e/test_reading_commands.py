@@ -192,6 +192,39 @@ def test_report_overview(data: Path) -> None:
     assert (cells[0]["by"], cells[0]["cost_usd"]) == ("total", "1.500000000001")
 
 
+def test_report_of_what_providers_state(data: Path, tmp_path: Path) -> None:
+    """`--provider-cost` holds our cost against theirs, for the calls that have both."""
+    facts = {"provider": "openrouter", "model": "m", "provider_cost_usd": "0.8"}
+    sink = DuckDBSink(DataDir(tmp_path).ledger, Topics())
+    sink.add([charges_record([a_charge(0, 0, 0, "1", a_usage(**facts)), a_charge()])])
+    asyncio.run(sink.flush())
+    sink.close()
+
+    (row,) = json.loads(
+        _out("report", "--data", tmp_path, "--provider-cost", "--format", "json")
+    )
+    assert (row["provider"], row["model"], row["calls"]) == ("openrouter", "m", 1)
+    assert (row["cost_usd"], row["provider_cost_usd"]) == (
+        "1.000000000000",
+        "0.800000000000",
+    )
+    assert (row["difference_usd"], row["difference_percent"]) == (
+        "0.200000000000",
+        "25.00",
+    )
+    by_user = ("report", "--data", tmp_path, "--provider-cost", "--by", "user")
+    head, alice = _out(*by_user, "--format", "csv").splitlines()
+    assert head.startswith("user,calls,cost_usd,provider_cost_usd,difference_usd")
+    assert alice.startswith("alice,1,1.0")
+    table = _out(*by_user)
+    assert "25.00" in table
+    assert "total" in table
+
+    nothing = _run("report", "--data", data, "--provider-cost")
+    assert nothing.returncode == 0
+    assert "no call in the ledger states" in nothing.stderr
+
+
 def test_report_of_a_stretch(data: Path) -> None:
     """--from is included, --to is not, and a date begins in the time zone given."""
     total = ("report", "--data", data, "--format", "json")
@@ -224,6 +257,7 @@ def test_sql_answers_with_objects(data: Path) -> None:
         (("sql", "DELETE FROM charges"), "read-only"),
         (("sql", ""), ""),
         (("report", "--by", "colour"), "cannot report by 'colour'"),
+        (("report", "--provider-cost", "--by", "colour"), "cannot report by 'colour'"),
         (("report", "--from", "soon"), "'soon' is not a moment"),
         (("report", "--tz", "Mars"), "'Mars' is not an IANA time zone"),
         (("dead-letters", "show", "nothing"), "there is no dead letter 'nothing'"),

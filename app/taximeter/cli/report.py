@@ -12,6 +12,7 @@ import click
 from taximeter.cli.options import Format, data_option, format_option
 from taximeter.cli.output import write_object, write_rows
 from taximeter.logs import say
+from taximeter.provider_costs import COLUMNS, difference_rows, total_difference
 from taximeter.reading import open_ledger
 from taximeter.spend_report import (
     OVERVIEW,
@@ -29,6 +30,7 @@ __all__ = ["command", "write_overview"]
 Row = dict[str, object]
 
 _UNPRICED: Final = "unpriced"
+_SELLERS: Final = ("provider", "model")
 
 
 @click.command()
@@ -41,11 +43,17 @@ _UNPRICED: Final = "unpriced"
     "--tz", "zone", default="UTC", show_default=True, help="An IANA time zone."
 )
 @click.option("--limit", type=click.IntRange(1), help="At most so many rows.")
+@click.option(
+    "--provider-cost",
+    is_flag=True,
+    help="Calls whose provider states a cost: the difference, by provider,model.",
+)
 def command(
     *,
     data: Path,
     output: Format,
     by: str | None,
+    provider_cost: bool,
     start: str | None,
     end: str | None,
     zone: str,
@@ -59,6 +67,9 @@ def command(
     stretch = Stretch.parse(start, end, zone)
     dimensions = parse_dimensions(by or "")
     with open_ledger(DataDir(data)) as ledger:
+        if provider_cost:
+            _write_differences(ledger, dimensions or _SELLERS, stretch, output, limit)
+            return
         if dimensions:
             rows = spend_rows(ledger, dimensions, stretch, limit)
             total = total_row(ledger, stretch)
@@ -99,6 +110,23 @@ def _write_by(by: Sequence[str], rows: list[Row], total: Row, output: Format) ->
         write_rows(_for_people([*rows, last]), output, columns)
     else:
         write_rows(rows, output, columns)
+
+
+def _write_differences(
+    ledger: Ledger,
+    by: Sequence[str],
+    stretch: Stretch,
+    output: Format,
+    limit: int | None,
+) -> None:
+    rows = difference_rows(ledger, by, stretch, limit)
+    total = total_difference(ledger, stretch)
+    if output == "table":
+        rows.append({by[0]: "total", **dict.fromkeys(by[1:], ""), **total})
+        rows = [{n: "" if v is None else v for n, v in row.items()} for row in rows]
+    write_rows(rows, output, (*by, *COLUMNS))
+    if not (total["calls"] or total["unpriced_calls"]):
+        say("no call in the ledger states what its provider takes for it")
 
 
 def _write_section(title: str, rows: list[Row], columns: Sequence[str]) -> None:

@@ -179,3 +179,49 @@ def test_what_has_no_price_is_told_by_model_and_reason(ledger: Ledger) -> None:
         ("anthropic", "nobody-knows", "standard", "unknown_model", 1, 110, 7)
     ]
     assert found.rows[0][7] == found.rows[0][8] == NOON
+
+
+async def test_what_providers_state_stands_beside_our_cost(tmp_path: Path) -> None:
+    """Only calls that state it count, each with our cost of the very same calls."""
+    sink = DuckDBSink(tmp_path / "ledger.duckdb", Topics())
+    usage = Usage(text_output_tokens=1)
+    stated = {
+        name: a_usage(event_id=an_id(name), provider_cost_usd=cost, **facts)
+        for name, cost, facts in (
+            ("one", "0.8", {"provider": "openrouter", "model": "m"}),
+            ("two", "0.4", {"provider": "openrouter", "model": "m"}),
+            ("unknown", "5", {"provider": "openrouter", "model": "nobody-knows"}),
+            ("ticks", "1", {"provider": "xai", "model": "grok"}),
+        )
+    }
+    correction = an_adjustment(
+        usage, usage, "-0.1", offset=5, corrects=an_id("two"), provider="openrouter"
+    )
+    sink.add(
+        [
+            charges_record(
+                [
+                    a_charge(0, 0, 0, "1.0", stated["one"]),
+                    a_charge(0, 0, 1, "0.5", stated["two"]),
+                    a_charge(0, 0, 2, None, stated["unknown"]),
+                    a_charge(0, 0, 3, "1", stated["ticks"]),
+                    a_charge(0, 0, 4, "99", a_usage(provider="openrouter", model="m")),
+                ],
+                0,
+            ),
+            charges_record([correction], 1),
+        ]
+    )
+    await sink.flush()
+    sink.close()
+    ledger = Ledger.open(tmp_path / "ledger.duckdb")
+
+    found = ledger.provider_costs(("provider",))
+
+    assert found == [
+        (("openrouter",), 2, Decimal("1.4"), Decimal("1.2"), 1, Decimal(5)),
+        (("xai",), 1, Decimal(1), Decimal(1), 0, None),
+    ]
+    (total,) = ledger.provider_costs((), start=NOON + timedelta(days=1))
+    assert total == ((), 0, None, None, 0, None)
+    assert len(ledger.provider_costs(("provider", "model"), limit=2)) == 2

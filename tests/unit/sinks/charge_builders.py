@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from typing import Final
+from uuid import UUID
 
 from taximeter_schemas.charges import Charge, ChargeAdjusted, UsagePriced
 from taximeter_schemas.usage import Usage, UsageCorrected, UsageRecorded
@@ -13,6 +15,8 @@ from taximeter_sinks.decode import RawRecord
 from tests.builders import NOON, a_usage, an_id
 
 __all__ = ["a_charge", "an_adjustment", "charges_record", "charges_value"]
+
+CORRECTED: Final = an_id("corrected")
 
 
 def a_charge(
@@ -40,10 +44,15 @@ def a_charge(
 
 
 def an_adjustment(
-    old: Usage, new: Usage, cost_usd: str, partition: int = 0, offset: int = 1
+    old: Usage,
+    new: Usage,
+    cost_usd: str,
+    partition: int = 0,
+    offset: int = 1,
+    corrects: UUID = CORRECTED,
+    provider: str = "anthropic",
 ) -> ChargeAdjusted:
     """Return the difference that a correction of the usage makes."""
-    corrects = an_id("corrected")
     return ChargeAdjusted(
         event_type="ChargeAdjusted",
         recorded_at=NOON + timedelta(seconds=2),
@@ -60,7 +69,7 @@ def an_adjustment(
             event_type="UsageCorrected",
             event_id=an_id("correction"),
             occurred_at=NOON,
-            provider="anthropic",
+            provider=provider,
             model="claude-sonnet-4-5",
             corrects=corrects,
             old_usage=old,

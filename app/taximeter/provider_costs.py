@@ -1,0 +1,67 @@
+"""What providers say that calls cost, held against what the price book says.
+
+Both stand in the ledger side by side and neither replaces the other. A difference is a
+price that changed, a discount, or a class of tokens that somebody counts otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+from taximeter.spend_report import Stretch
+from taximeter_sinks.queries import Ledger, ProviderCostRow
+
+__all__ = ["COLUMNS", "difference_rows", "total_difference"]
+
+Row = dict[str, object]
+
+COLUMNS: Final = (
+    "calls",
+    "cost_usd",
+    "provider_cost_usd",
+    "difference_usd",
+    "difference_percent",
+    "unpriced_calls",
+    "unpriced_provider_cost_usd",
+)
+"""What a row says, after its dimensions."""
+
+_HUNDRED: Final = Decimal(100)
+_PLACES: Final = Decimal("0.01")
+
+
+def difference_rows(
+    ledger: Ledger, by: Sequence[str], stretch: Stretch, limit: int | None = None
+) -> list[Row]:
+    """Return the differences by these dimensions, the largest first."""
+    found = ledger.provider_costs(by, stretch.start, stretch.end, stretch.zone, limit)
+    return [dict(zip(by, line.keys, strict=True)) | _row(line) for line in found]
+
+
+def total_difference(ledger: Ledger, stretch: Stretch) -> Row:
+    """Return the difference over all calls whose provider states a cost."""
+    (line,) = ledger.provider_costs((), stretch.start, stretch.end)
+    return _row(line)
+
+
+def _row(line: ProviderCostRow) -> Row:
+    difference = None
+    if line.cost_usd is not None and line.provider_cost_usd is not None:
+        difference = line.cost_usd - line.provider_cost_usd
+    said: Row = {name: getattr(line, name) for name in COLUMNS if hasattr(line, name)}
+    said["difference_usd"] = difference
+    said["difference_percent"] = percent(difference, line.provider_cost_usd)
+    return {name: said[name] for name in COLUMNS}
+
+
+def percent(difference: Decimal | None, whole: Decimal | None) -> Decimal | None:
+    """Return how much of the provider's cost a difference is, to two places.
+
+    >>> percent(Decimal("0.01"), Decimal("0.08")), percent(Decimal(1), Decimal(0))
+    (Decimal('12.50'), None)
+    """
+    if difference is None or not whole:
+        return None
+    return (difference * _HUNDRED / whole).quantize(_PLACES, ROUND_HALF_EVEN)
