@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from taximeter_schemas.ids import derived_id
-from taximeter_schemas.usage import Usage, UsageRecorded
+from taximeter_schemas.usage import Usage, UsageNotUnderstood, UsageRecorded
 
-__all__ = ["NOON", "a_usage", "an_id"]
+__all__ = ["NOON", "a_usage", "a_usage_not_understood", "an_id"]
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -35,3 +35,22 @@ def a_usage(**overrides: object) -> UsageRecorded:
         "project_id": "search",
     }
     return UsageRecorded.model_validate(fields | overrides)
+
+
+def a_usage_not_understood(**overrides: object) -> UsageNotUnderstood:
+    """Return a valid event of a call whose usage nobody can read.
+
+    >>> a_usage_not_understood(detail="is odd").detail
+    'is odd'
+    """
+    fields: dict[str, object] = {
+        "event_id": an_id(),
+        "occurred_at": NOON,
+        "event_type": "UsageNotUnderstood",
+        "provider": "anthropic",
+        "model": "claude-sonnet-4-5",
+        "shape": "anthropic.messages",
+        "detail": "usage.input_tokens is -1, below 0",
+        "usage_part": '{"input_tokens": -1}',
+    }
+    return UsageNotUnderstood.model_validate(fields | overrides)

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from taximeter.estimates import Estimate, estimate
+    from taximeter.estimates import Estimate, Estimator, estimate
     from taximeter_producers import (
         Emitter,
         EmitterStats,
@@ -33,6 +33,7 @@ __all__ = [
     "Emitter",
     "EmitterStats",
     "Estimate",
+    "Estimator",
     "KafkaEmitter",
     "LiteLLMCallback",
     "MemoryEmitter",
@@ -52,6 +53,7 @@ __all__ = [
 
 _HOMES = {
     "Estimate": "taximeter.estimates",
+    "Estimator": "taximeter.estimates",
     "estimate": "taximeter.estimates",
     "Topics": "taximeter_schemas.topics",
     "Usage": "taximeter_schemas.usage",

@@ -6,7 +6,9 @@ call costs at most, cached input and reasoning aside.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -15,17 +17,21 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from taximeter.price_lookup import PriceList
+from taximeter.price_publishing import published_books
 from taximeter_processors.price_book import litellm_price_file
 from taximeter_processors.price_versions import Entries
 from taximeter_processors.pricing import PriceBook
+from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.fields import Count, Name
 from taximeter_schemas.money import usd_from_pico
+from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import Usage
 
 __all__ = ["Asked", "Estimate", "Estimator", "estimate"]
 
 _MANY: Final = 10**9
+_PREFIX: Final = Topics().prefix
 
 CountTokens = Callable[[str, str], int]
 """How many tokens a text is to a model."""
@@ -87,6 +93,28 @@ class Estimator:
         """Return one with the prices of the installed list."""
         file = litellm_price_file()
         return cls.of(file.entries(), file.price_version)
+
+    @classmethod
+    def published(cls, bootstrap: str, prefix: str = _PREFIX) -> Estimator:
+        """Return one with the prices in force now, those of your own included.
+
+        It asks Kafka once and waits for the answer; what is published later it does
+        not know.
+
+        Args:
+            bootstrap: Kafka's address.
+            prefix: what the names of the installation's topics begin with.
+
+        Raises:
+            BrokerUnavailable: no broker answers.
+            ConfigurationError: no price list is installed.
+        """
+        asked = published_books(bootstrap, Topics(prefix=prefix))
+        # In a thread, for the caller's may have a running loop already.
+        with ThreadPoolExecutor(max_workers=1) as thread:
+            books = thread.submit(asyncio.run, asked).result()
+        version, entries = books.entries_at(SystemClock().now())
+        return cls.of(entries, version)
 
     @classmethod
     def of(cls, entries: Entries, version: str) -> Estimator:
@@ -158,8 +186,11 @@ def estimate(
     provider: str | None = None,
     service_tier: str = "standard",
     calls: int = 1,
+    prices: Estimator | None = None,
 ) -> Estimate:
     """Return what calls of a model would cost, at most.
+
+    Nothing is asked over the network; `prices=Estimator.published(…)` does that once.
 
     Args:
         model: as events name it, or as "provider/model".
@@ -169,6 +200,7 @@ def estimate(
         provider: needed only where several providers sell a model of that name.
         service_tier: as events name it.
         calls: how many such calls.
+        prices: by which to estimate; without it by those of the installed list.
 
     Raises:
         ConfigurationError: no price is known, or the length is not given.
@@ -183,7 +215,7 @@ def estimate(
         max_output_tokens=max_output_tokens,
         calls=calls,
     )
-    return _installed().estimate(asked)
+    return (prices or _installed()).estimate(asked)
 
 
 @cache

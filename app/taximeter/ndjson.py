@@ -10,8 +10,8 @@ from taximeter_producers.emitter import unfit
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_schemas.clock import Clock
 from taximeter_schemas.errors import BrokerUnavailable
-from taximeter_schemas.records import MAX_EVENT_BYTES, Fault, read_record
-from taximeter_schemas.usage import UsageEvent
+from taximeter_schemas.records import MAX_EVENT_BYTES, Fault, kept_usage, read_record
+from taximeter_schemas.usage import EmittedEvent, UsageEvent
 
 __all__ = ["MAX_LINE_BYTES", "Emission", "emit_lines", "lines_of"]
 
@@ -89,18 +89,26 @@ def emit_lines(
     return emission
 
 
-def _read(line: bytes | None, clock: Clock) -> Iterator[UsageEvent | str]:
-    """Yield each event of a line, or why it is none."""
+def _read(line: bytes | None, clock: Clock) -> Iterator[EmittedEvent | str]:
+    """Yield each event of a line, or why it is none.
+
+    A usage that was not understood is sent: a worker keeps it as a dead letter.
+    """
     if line is None:
         yield f"too_large: a line has at most {MAX_LINE_BYTES} bytes"
         return
     for reading in read_record(line, clock.now()):
-        if isinstance(reading, Fault):
-            yield f"{reading.reason}: {reading.detail}"
-        elif unfit(reading):
+        event = kept_usage(reading) if isinstance(reading, Fault) else reading
+        if event is None:
+            yield _why(reading)
+        elif unfit(event):
             yield f"too_large: an event has at most {MAX_EVENT_BYTES} bytes"
         else:
-            yield reading
+            yield event
+
+
+def _why(reading: UsageEvent | Fault) -> str:
+    return f"{reading.reason}: {reading.detail}" if isinstance(reading, Fault) else ""
 
 
 def _settle(emitter: KafkaEmitter) -> None:

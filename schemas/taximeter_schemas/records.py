@@ -41,6 +41,7 @@ __all__ = [
     "encoded_key",
     "encoded_parts",
     "explained",
+    "kept_usage",
     "packed",
     "read_record",
     "usage_key",
@@ -166,6 +167,16 @@ def read_record(
             whole = value if len(readings) == 1 else None
             return [_not_after(reading, latest, whole) for reading in readings]
     return readings
+
+
+def kept_usage(fault: Fault) -> UsageNotUnderstood | None:
+    """Return the event that a fault is, if it is a valid one that waits for people.
+
+    Whoever takes events in hands it on, so that a worker makes its dead letter.
+    """
+    if fault.reason != "usage_not_understood":
+        return None
+    return UsageNotUnderstood.model_validate_json(fault.payload)
 
 
 def dead_letter(

@@ -1,7 +1,8 @@
 """From the body of a request to events as they travel.
 
 The body is parsed once, by the rules that the workers read Kafka with, so what is
-accepted here is no dead letter there. It goes on as bytes: those wait for Kafka in a
+accepted here is no dead letter there, but for a `UsageNotUnderstood`, which is to
+become one. It goes on as bytes: those wait for Kafka in a
 quarter of the memory.
 """
 
@@ -16,9 +17,15 @@ from typing import Final
 from fastapi import Request
 
 from taximeter.api.room import Limits, Place
-from taximeter_processors.calls import read_usage
+from taximeter_processors.calls import Reading, read_usage
 from taximeter_producers.packing import EncodedEvent
-from taximeter_schemas.records import MAX_EVENT_BYTES, Fault, usage_key
+from taximeter_schemas.records import (
+    MAX_EVENT_BYTES,
+    Fault,
+    encode_event,
+    kept_usage,
+    usage_key,
+)
 
 __all__ = [
     "BodyTooLarge",
@@ -109,21 +116,28 @@ async def read_events(body: bytes, now: datetime) -> Sequence[EncodedEvent]:
 
 def _read(body: bytes, now: datetime) -> Sequence[EncodedEvent]:
     readings = read_usage(body, now, ours=False)
+    events = list(map(_event, readings.events, readings.encoded))
     _require_none(
         Wrong(index, one.reason, one.detail)
-        for index, one in enumerate(readings.events)
+        for index, one in enumerate(events)
         if isinstance(one, Fault)
     )
+    found = [one for one in events if not isinstance(one, Fault)]
     _require_none(
         Wrong(index, "too_large", _TOO_LARGE)
-        for index, encoded in enumerate(readings.encoded)
-        if len(encoded) > MAX_EVENT_BYTES
+        for index, event in enumerate(found)
+        if len(event.value) > MAX_EVENT_BYTES
     )
-    return [
-        EncodedEvent(usage_key(event.event_id), encoded)
-        for event, encoded in zip(readings.events, readings.encoded, strict=True)
-        if not isinstance(event, Fault)
-    ]
+    return found
+
+
+def _event(reading: Reading, encoded: bytes) -> EncodedEvent | Fault:
+    if not isinstance(reading, Fault):
+        return EncodedEvent(usage_key(reading.event_id), encoded)
+    kept = kept_usage(reading)
+    if kept is None:
+        return reading
+    return EncodedEvent(usage_key(kept.event_id), encode_event(kept))
 
 
 def _require_none(wrong: Iterable[Wrong]) -> None:

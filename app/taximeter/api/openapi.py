@@ -5,12 +5,22 @@ from __future__ import annotations
 from typing import Any, Final
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from taximeter_schemas.usage import UsageCorrected, UsageRecorded
+from taximeter_schemas.usage import (
+    UsageCorrected,
+    UsageNotUnderstood,
+    UsageRecorded,
+)
 
 __all__ = ["describe_events"]
 
+_EVENTS: Final[tuple[type[BaseModel], ...]] = (
+    UsageRecorded,
+    UsageCorrected,
+    UsageNotUnderstood,
+)
 _REFERENCE: Final = "#/components/schemas/{model}"
 
 _EXAMPLE: Final = {
@@ -43,7 +53,7 @@ def describe_events(app: FastAPI) -> None:
 
 def _event_schemas() -> dict[str, Any]:
     _, schemas = models_json_schema(
-        [(UsageRecorded, "validation"), (UsageCorrected, "validation")],
+        [(model, "validation") for model in _EVENTS],
         ref_template=_REFERENCE,
     )
     return dict(schemas["$defs"])
@@ -52,8 +62,7 @@ def _event_schemas() -> dict[str, Any]:
 def _body() -> dict[str, Any]:
     event = {
         "anyOf": [
-            {"$ref": _REFERENCE.format(model=model.__name__)}
-            for model in (UsageRecorded, UsageCorrected)
+            {"$ref": _REFERENCE.format(model=model.__name__)} for model in _EVENTS
         ]
     }
     return {

@@ -23,12 +23,18 @@ from taximeter.broker.topic_io import read_topic
 from taximeter.state import DataDir
 from taximeter_schemas.budgets import BudgetDefined, BudgetStatus, Scope
 from taximeter_schemas.clock import ManualClock
-from taximeter_schemas.records import Fault, encode_event, packed, read_record
+from taximeter_schemas.records import (
+    Fault,
+    encode_event,
+    kept_usage,
+    packed,
+    read_record,
+)
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import UsageEvent
 from taximeter_sinks.decode import RawRecord
 from taximeter_sinks.duckdb_sink import DuckDBSink
-from tests.builders import NOON, a_usage
+from tests.builders import NOON, a_usage, a_usage_not_understood
 from tests.unit.sinks.charge_builders import a_charge, charges_record
 from tests.waiting import eventually_async
 
@@ -90,6 +96,28 @@ async def test_accepted_means_that_kafka_has_it(
     ]
     expected = sorted([one, *many], key=lambda event: event.event_id)
     assert await _in_kafka(bootstrap, topics) == expected
+
+
+async def test_a_usage_that_was_not_understood_is_taken(
+    api: httpx.AsyncClient, bootstrap: str, topics: Topics
+) -> None:
+    """It is in the usage topic, where a worker makes a dead letter of it."""
+    event = a_usage_not_understood()
+    spaced = json.dumps(json.loads(encode_event(event)), indent=1).encode()
+    answers = [
+        await api.post("/v1/events", content=spaced),
+        await api.post(
+            "/v1/events", content=b"[%b,%b]" % (spaced, encode_event(a_usage()))
+        ),
+        await api.post("/v1/events", content=spaced.replace(b'"shape"', b'"form"')),
+    ]
+    assert [answer.status_code for answer in answers] == [202, 202, 422]
+    assert [answer.json()["accepted"] for answer in answers] == [1, 2, 0]
+    records = await read_topic(bootstrap, topics.usage)
+    read = [one for record in records for one in read_record(record.value, NOON)]
+    kept = [kept_usage(one) for one in read if isinstance(one, Fault)]
+    assert kept == [event, event]
+    assert len(read) == 3
 
 
 async def test_one_bad_event_refuses_all(

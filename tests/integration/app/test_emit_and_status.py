@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from taximeter.broker.admin import end_offsets, ensure_topics, waiting
+from taximeter.broker.topic_io import read_topic
 from taximeter.cli import main
 from taximeter.state import DataDir, Presence
 from taximeter_schemas.clock import ManualClock
 from taximeter_schemas.records import encode_event
 from taximeter_schemas.topics import Topics
-from tests.builders import a_usage
+from tests.builders import a_usage, a_usage_not_understood
 
 Captured = pytest.CaptureFixture[str]
 
@@ -48,6 +49,18 @@ def test_what_is_accepted_is_in_kafka(
     finally:
         loop.close()
     assert sum(ends[topics.usage.name]) > 0
+
+
+def test_a_usage_that_was_not_understood_is_sent(
+    bootstrap: str, topics: Topics, tmp_path: Path, capsys: Captured
+) -> None:
+    """A worker is to keep it as a dead letter, so it is accepted like an event."""
+    lines = [encode_event(a_usage_not_understood(occurred_at="2026-01-01T00:00:00Z"))]
+    file = _file(tmp_path / "events", lines)
+    assert _run(bootstrap, topics, "emit", file, "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out) == {"accepted": 1, "rejected": 0}
+    (record,) = asyncio.run(read_topic(bootstrap, topics.usage))
+    assert json.loads(record.value or b"") == [json.loads(lines[0])]
 
 
 def test_with_a_spool_kafka_may_be_away(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import taximeter
 from taximeter.cli import main
 from taximeter_processors.price_book import litellm_price_file
+from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.topics import Topics
 
 pytestmark = pytest.mark.broker
@@ -138,3 +141,25 @@ def test_a_wrong_price_is_one_line(shell: Shell, tmp_path: Path) -> None:
         assert (code, out) == (1, "")
         assert words in err
         assert err.count("\n") == 1
+
+
+async def test_python_estimates_by_published_prices_if_it_is_told_where(
+    shell: Shell, bootstrap: str, topics: Topics
+) -> None:
+    """The installed list knows no price of one's own; the Kafka that has it does."""
+    priced = ("--input-per-million", "2", "--output-per-million", "3")
+    done = await asyncio.to_thread(
+        shell.run, "set", "our-own", "--provider", "vllm", *priced
+    )
+    assert done[0] == 0, done[2]
+    with pytest.raises(ConfigurationError, match="our-own"):
+        taximeter.estimate("our-own", input_tokens=1)
+
+    in_force = taximeter.Estimator.published(bootstrap, topics.prefix)
+    found = taximeter.estimate(
+        "our-own", input_tokens=1_000_000, max_output_tokens=1_000_000, prices=in_force
+    )
+
+    assert f"{found.input_cost_usd:f} {found.output_cost_usd:f}" == (
+        "2.000000000000 3.000000000000"
+    )
