@@ -243,6 +243,8 @@ def _model(operation: str, provider: str, call: object) -> str:
 def _service_tier(operation: str, call: object, response: object) -> str:
     if operation == "decisions":  # has prices of its own, where one is listed
         return operation
+    if part(part(response, "usage"), "speed") == "fast":  # Anthropic's
+        return "fast"
     asked = part(part(call, "optional_params"), "service_tier")
     served = part(response, "service_tier") or part(
         part(response, "usage"), "service_tier"

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from taximeter_producers.provider_usage import usage_from_response
 from taximeter_producers.usage_shapes.bodies import Part
-from taximeter_producers.usage_shapes.chosen import drawn, filmed, searched
+from taximeter_producers.usage_shapes.chosen import drawn, filmed, placed, searched
 from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS, Usage
 
 __all__ = ["buckets", "chosen_for", "other_units", "part", "usage_of"]
@@ -135,8 +135,12 @@ def chosen_for(operation: str, request: object, response: object) -> dict[str, o
         most = part(asked, "max_results")
         return {"max_results": most} if isinstance(most, int) and most > 0 else {}
     options = part(asked, "web_search_options")
-    usage = {"search_context_size": part(options, "search_context_size")}
-    return dict(searched(Part(usage, ""), Part({"tools": part(asked, "tools")}, "")))
+    usage = {
+        "search_context_size": part(options, "search_context_size"),
+        "inference_geo": part(part(response, "usage"), "inference_geo"),
+    }
+    tools = Part({"tools": part(asked, "tools")}, "")
+    return dict(searched(Part(usage, ""), tools) | placed(Part(usage, ""), tools))
 
 
 def _first(whole: object, *names: str) -> object:

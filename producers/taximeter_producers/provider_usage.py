@@ -46,6 +46,9 @@ __all__ = [
 ]
 
 _MAX_PART: Final = 16 * 1024
+
+# Rows of a batch's results, of Anthropic and of OpenAI.
+_ENVELOPES: Final = (("result", "message"), ("response", "body"))
 _MAX_DETAIL: Final = 1024
 
 
@@ -182,7 +185,8 @@ def _recognised_stream(events: list[dict[str, Any]]) -> str:
 def _read(name: str, rules: Shape, whole: object) -> UsageReading:
     if not isinstance(whole, Mapping):
         raise UsageUnreadable(name, "body", "is not an object")
-    body = Part(_unwrapped(rules, whole), "")
+    row = _row_of_batch(whole)
+    body = Part(_unwrapped(rules, whole if row is None else row), "")
     try:
         usage = _usage_part(rules, body)
         counted = disjoint(rules.read(usage, body))
@@ -192,7 +196,7 @@ def _read(name: str, rules: Shape, whole: object) -> UsageReading:
             provider_cost_usd=cost_usd(usage, own=rules.states_cost),
             response_model=text(body, *MODELS),
             response_id=text(body, *IDS),
-            service_tier=tier_of(usage, body),
+            service_tier=tier_of(usage, body) if row is None else "batch",
             beside=_beside(usage, rules),
             chosen=rules.chosen(usage, body),
         )
@@ -201,13 +205,27 @@ def _read(name: str, rules: Shape, whole: object) -> UsageReading:
         raise UsageUnreadable(name, fault.field, fault.reason, kept) from None
 
 
+def _row_of_batch(whole: Mapping[str, object]) -> Mapping[str, object] | None:
+    """Return the answer in a row of a batch's results, None if this is no row."""
+    for envelope, name in _ENVELOPES:
+        part = whole.get(envelope)
+        answer = part.get(name) if isinstance(part, Mapping) else None
+        if isinstance(answer, Mapping):
+            return answer
+    return None
+
+
 def _unwrapped(rules: Shape, whole: Mapping[str, object]) -> Mapping[str, object]:
     """Return the answer itself where an event or a span is around it."""
     if not rules.places:
         return attributes_of(whole)
-    response = whole.get("response")
-    within = rules.stream == "responses" and "usage" not in whole
-    return response if within and isinstance(response, Mapping) else whole
+    if whole.get("usage") is None:
+        groq, response = whole.get("x_groq"), whole.get("response")
+        if isinstance(groq, Mapping) and "usage" in groq:
+            return {**whole, "usage": groq["usage"]}
+        if rules.stream == "responses" and isinstance(response, Mapping):
+            return response
+    return whole
 
 
 def _usage_part(rules: Shape, body: Part) -> Part:

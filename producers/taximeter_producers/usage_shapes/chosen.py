@@ -11,12 +11,20 @@ from typing import Final
 from taximeter_producers.attribution import label
 from taximeter_producers.usage_shapes.bodies import Part
 
-__all__ = ["Chosen", "context_of_search", "drawn", "filmed", "searched", "unsaid"]
+__all__ = [
+    "Chosen",
+    "context_of_search",
+    "drawn",
+    "filmed",
+    "placed",
+    "searched",
+    "unsaid",
+]
 
 Chosen = dict[str, str]
 """By the names of the usage event's fields."""
 
-_LEFT_OPEN: Final = ("auto", "")
+_LEFT_OPEN: Final = ("auto", "", "global", "not_available")
 
 
 def unsaid(usage: Part, body: Part) -> Chosen:
@@ -29,6 +37,12 @@ def drawn(usage: Part, body: Part) -> Chosen:
     """Say how large and how good the images of an answer are."""
     del usage
     return _said(image_size=body.value("size"), image_quality=body.value("quality"))
+
+
+def placed(usage: Part, body: Part) -> Chosen:
+    """Say where Anthropic served a message, if not anywhere in the world."""
+    del body
+    return _said(region=usage.value("inference_geo"))
 
 
 def filmed(usage: Part, body: Part) -> Chosen:

@@ -38,6 +38,12 @@ _MODALITIES: Final = {
     "IMAGE": "image",
     "DOCUMENT": "image",
     "VIDEO": "video",
+    # As numbers, in which protobuf's own dictionaries have them.
+    "1": "text",
+    "2": "image",
+    "3": "video",
+    "4": "audio",
+    "5": "image",
 }
 
 

@@ -28,6 +28,8 @@ _CACHED: Final = (
     "cache_read_tokens",
     "input_tokens.cached",
     "input_tokens_cached",
+    "details.cache_read_tokens",
+    "details.cached_tokens",
 )
 _WRITTEN: Final = (
     "cache_write.input_tokens",
@@ -35,12 +37,14 @@ _WRITTEN: Final = (
     "cache_creation_input_tokens",
     "cache_write_tokens",
     "input_tokens.cache_write",
+    "details.cache_write_tokens",
 )
 _REASONING: Final = (
     "reasoning.output_tokens",
     "reasoning_tokens",
     "output_tokens.reasoning",
     "output_tokens_reasoning",
+    "details.reasoning_tokens",
 )
 
 

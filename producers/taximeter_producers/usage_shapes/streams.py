@@ -43,12 +43,19 @@ def events_of(chunks: Iterable[object]) -> Iterable[Body]:
     """
     whole = isinstance(chunks, (str, bytes, Mapping))
     for chunk in [chunks] if whole else chunks:
-        for one in _lines(chunk):
+        for one in _lines(_unpacked(chunk)):
             event = as_json(one)
             if isinstance(event, dict):
                 yield event
             elif isinstance(event, list):
                 yield from (item for item in event if isinstance(item, dict))
+
+
+def _unpacked(chunk: object) -> object:
+    """Return what is in an event of AWS's client, which has the bytes in a part."""
+    part = chunk.get("chunk") if isinstance(chunk, Mapping) else None
+    within = part.get("bytes") if isinstance(part, Mapping) else None
+    return within if isinstance(within, (bytes, bytearray)) else chunk
 
 
 def _lines(chunk: object) -> list[object]:

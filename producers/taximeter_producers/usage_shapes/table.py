@@ -21,6 +21,7 @@ from taximeter_producers.usage_shapes.chosen import (
     Chosen,
     drawn,
     filmed,
+    placed,
     searched,
     unsaid,
 )
@@ -94,7 +95,10 @@ _VIDEOS: Final = Shape(read_videos, counts=("duration_seconds",), chosen=filmed)
 _HEARING: Final = Shape(read_transcription, counts=(*_NEWER, "seconds"))
 _SPEECH: Final = Shape(read_speech, counts=_NEWER)
 _MESSAGES: Final = Shape(
-    read_messages, counts=("input_tokens", "output_tokens"), stream="messages"
+    read_messages,
+    counts=("input_tokens", "output_tokens"),
+    stream="messages",
+    chosen=placed,
 )
 _GEMINI: Final = Shape(
     read_generate_content,
@@ -178,6 +182,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         _read_litellm,
         counts=(*_CHAT.counts, "input_tokens", "output_tokens"),
         states_cost=False,
+        chosen=placed,
     ),
     "otel.gen_ai": Shape(read_attributes, places=(), states_cost=False),
 }

@@ -981,3 +981,97 @@ def test_videos_are_as_long_as_they_are_ordered() -> None:
     assert said(usage_from_response(failed, "openai.videos")) == {}
     with pytest.raises(UsageUnreadable):
         usage_from_response({"object": "video"}, "openai.videos")
+
+
+def test_where_anthropic_served_is_the_region() -> None:
+    """Serving it in one country costs more; anywhere in the world is no region."""
+    for geo, region in (("us", "us"), ("global", None), ("not_available", None)):
+        usage = {"input_tokens": 1, "output_tokens": 1, "inference_geo": geo}
+        reading = reading_from_response({"usage": usage}, "anthropic.messages")
+        assert reading.event_fields().get("region") == region
+
+
+@pytest.mark.parametrize(
+    ("shape", "row"),
+    [
+        (
+            "anthropic.messages",
+            {
+                "custom_id": "x",
+                "result": {
+                    "type": "succeeded",
+                    "message": {
+                        "id": "m",
+                        "usage": {"input_tokens": 3, "output_tokens": 4},
+                    },
+                },
+            },
+        ),
+        (
+            CHAT,
+            {
+                "custom_id": "x",
+                "response": {
+                    "status_code": 200,
+                    "body": {
+                        "id": "m",
+                        "service_tier": "default",
+                        "usage": {"prompt_tokens": 3, "completion_tokens": 4},
+                    },
+                },
+            },
+        ),
+        (
+            "openai.responses",
+            {
+                "response": {
+                    "body": {
+                        "id": "m",
+                        "usage": {"input_tokens": 3, "output_tokens": 4},
+                    }
+                }
+            },
+        ),
+    ],
+)
+def test_a_row_of_a_batch_is_an_answer_in_the_tier_batch(
+    shape: str, row: dict[str, object]
+) -> None:
+    """Results of a batch are read as they are downloaded, at a batch's prices."""
+    reading = reading_from_response(row, shape)
+    assert (reading.service_tier, reading.response_id) == ("batch", "m")
+    assert said(reading.usage) == {"text_input_tokens": 3, "text_output_tokens": 4}
+
+
+def test_a_last_chunk_of_groqs_will_do() -> None:
+    """Its usage stands in a part of its own."""
+    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+    body = {"choices": [], "x_groq": {"id": "r", "usage": usage}}
+    found = usage_from_response(body, "groq.chat_completions")
+    assert said(found) == {"text_input_tokens": 3, "text_output_tokens": 4}
+
+
+def test_geminis_modalities_may_be_numbers() -> None:
+    """Dictionaries made by protobuf have the numbers of the names."""
+    details = [{"modality": 1, "token_count": 6}, {"modality": 4, "token_count": 4}]
+    body = {
+        "usage_metadata": {
+            "prompt_token_count": 10,
+            "candidates_token_count": 1,
+            "prompt_tokens_details": details,
+        }
+    }
+    found = usage_from_response(body, GEMINI)
+    assert (found.text_input_tokens, found.audio_input_tokens) == (6, 4)
+
+
+def test_spans_in_the_wild_have_details() -> None:
+    """Instrumentations put what the conventions had no name for under "details"."""
+    span = {
+        "gen_ai.usage.input_tokens": 10,
+        "gen_ai.usage.output_tokens": 5,
+        "gen_ai.usage.details.cache_read_tokens": 4,
+        "gen_ai.usage.details.reasoning_tokens": 2,
+    }
+    found = usage_from_response(span, "otel.gen_ai")
+    assert (found.cache_read_tokens, found.reasoning_output_tokens) == (4, 2)

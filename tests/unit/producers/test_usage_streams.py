@@ -237,3 +237,55 @@ def test_a_stream_and_its_answer_mean_the_same() -> None:
     start = {"type": "message_start", "message": whole | {"usage": {"input_tokens": 5}}}
     delta = {"type": "message_delta", "usage": usage}
     assert usage_from_stream([start, delta]) == reading_from_response(whole)
+
+
+@pytest.mark.parametrize(
+    ("events", "input_tokens", "output_tokens"),
+    [
+        (
+            [
+                {"message": {"usage": {"input_tokens": 3, "output_tokens": 1}}},
+                {"type": "message_delta", "usage": {"output_tokens": 9}},
+                {
+                    "type": "message_stop",
+                    "amazon-bedrock-invocationMetrics": {
+                        "inputTokenCount": 3,
+                        "outputTokenCount": 9,
+                    },
+                },
+            ],
+            3,
+            9,
+        ),
+        (
+            [
+                {"generation": "h", "prompt_token_count": 3},
+                {
+                    "generation": "",
+                    "amazon-bedrock-invocationMetrics": {
+                        "inputTokenCount": 3,
+                        "outputTokenCount": 2,
+                    },
+                },
+            ],
+            3,
+            2,
+        ),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_bedrocks_invoked_models_stream_in_their_own_words(
+    events: list[dict[str, object]],
+    input_tokens: int,
+    output_tokens: int,
+    packed: bool,
+) -> None:
+    """By the model's events or by the metrics, as AWS's client gives them or parsed."""
+    chunks: list[object] = list(events)
+    if packed:
+        chunks = [{"chunk": {"bytes": json.dumps(one).encode()}} for one in events]
+    usage = usage_from_stream(chunks, "bedrock.invoke").usage
+    assert (usage.text_input_tokens, usage.text_output_tokens) == (
+        input_tokens,
+        output_tokens,
+    )
