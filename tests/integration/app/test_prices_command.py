@@ -95,18 +95,21 @@ def test_a_newer_list_is_shown_then_published(shell: Shell, tmp_path: Path) -> N
 
 
 def test_a_list_with_a_fault_is_refused_whole(shell: Shell, tmp_path: Path) -> None:
-    """Every fault is told; the prices in force stay."""
+    """A missing key, text for a number, a negative price, an unknown name or suffix.
+
+    Every fault is told; the prices in force stay.
+    """
     file = tmp_path / "bad.json"
     bad = {
-        "gpt-4o": GPT | {"input_cost_per_token": -1},
+        "gpt-4o": GPT | {"input_cost_per_token": -1, "output_cost_per_token_turbo": 1},
         "other": {"input_cost_per_token": "cheap", "input_cost_per_tokn": 1},
     }
     file.write_text(json.dumps(bad))
     code, out, err = shell.run("update", "--from", file, "--yes")
     assert (code, out) == (1, "")
     lines = err.splitlines()
-    assert len(lines) == 5
-    assert "bad.json is refused: 4 faults; the prices in force stay" in lines[-1]
+    assert len(lines) == 6
+    assert "bad.json is refused: 5 faults; the prices in force stay" in lines[-1]
     assert shell.input_usd("gpt-4o", "openai") == "0.0000025"
 
 
