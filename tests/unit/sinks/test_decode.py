@@ -54,6 +54,21 @@ def test_defaults_that_were_left_out_are_filled_in() -> None:
     assert row["tags"] == []
 
 
+def test_what_was_chosen_has_columns() -> None:
+    """Sizes, qualities, resolutions, contexts and results, and NULL where unsaid."""
+    chosen = {
+        "image_size": "2K",
+        "image_quality": "hd",
+        "video_resolution": "4k",
+        "search_context_size": "low",
+        "max_results": 50,
+    }
+    charges = [a_charge(0, 0, 0, "1", a_usage(**chosen)), a_charge(0, 0, 1)]
+    first, second = decode_charges([charges_record(charges)]).table.to_pylist()
+    assert {name: first[name] for name in chosen} == chosen
+    assert {second[name] for name in chosen} == {None}
+
+
 def test_tags_stay_with_their_call() -> None:
     """Calls with many, no and one tag each keep their own."""
     tags = [{"team": "growth", "env": "prod"}, {}, {"env": "dev"}]
