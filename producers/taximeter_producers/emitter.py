@@ -31,6 +31,7 @@ __all__ = [
     "Rarely",
     "RefusalReason",
     "Refusals",
+    "TakesEvents",
     "unfit",
 ]
 
@@ -77,16 +78,20 @@ class EmitterStats:
         return self.accepted - self.delivered - self.lost
 
 
-class Emitter(Protocol):
+class TakesEvents(Protocol):
+    """The part of an emitter that whoever makes events needs."""
+
+    def emit(self, event: EmittedEvent) -> bool:
+        """Take an event without waiting; False means refused, counted and logged."""
+        ...
+
+
+class Emitter(TakesEvents, Protocol):
     """Takes usage events off the hands of a program that makes LLM calls.
 
     Called from any thread, with or without an event loop, in the middle of
     somebody's request. No method raises for what happens to an event.
     """
-
-    def emit(self, event: EmittedEvent) -> bool:
-        """Take an event without waiting; False means refused, counted and logged."""
-        ...
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all that was accepted so far is safe; False if time ran out."""

@@ -15,7 +15,7 @@ import logging
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from litellm.integrations.custom_logger import CustomLogger
 
@@ -25,7 +25,7 @@ from taximeter_producers.attribution import (
     current_attribution,
     label,
 )
-from taximeter_producers.emitter import Emitter, Rarely
+from taximeter_producers.emitter import Rarely, TakesEvents
 from taximeter_producers.litellm_usage import chosen_for, part, usage_of
 from taximeter_producers.provider_usage import usage_not_understood
 from taximeter_producers.usage_shapes.bodies import Part
@@ -35,7 +35,7 @@ from taximeter_schemas.errors import UsageUnreadable
 from taximeter_schemas.ids import derived_id, response_event_id
 from taximeter_schemas.usage import UsageNotUnderstood, UsageRecorded
 
-__all__ = ["LiteLLMCallback"]
+__all__ = ["LiteLLMCallback", "attribution_in_call"]
 
 log = logging.getLogger(__name__)
 
@@ -93,9 +93,16 @@ class LiteLLMCallback(CustomLogger):
     """
 
     def __init__(
-        self, emitter: Emitter, source: str = "litellm", *, clock: Clock | None = None
+        self,
+        emitter: TakesEvents,
+        source: str = "litellm",
+        *,
+        clock: Clock | None = None,
     ) -> None:
         super().__init__()
+        # litellm takes two callbacks of a class for one if their texts and numbers
+        # are the same, and then leaves the second one out.
+        self.callback_key = uuid4().hex
         self._emitter = emitter
         self._source = source
         self._clock = clock or SystemClock()
@@ -178,7 +185,7 @@ class LiteLLMCallback(CustomLogger):
         }
         said = {name: value for name, value in fields.items() if value is not None}
         said |= chosen_for(operation, call, response)
-        whom = _attribution_in_call(call) | attributed(by)
+        whom = attribution_in_call(call) | attributed(by)
         try:
             usage = usage_of(operation, call, response)
         except UsageUnreadable as error:
@@ -268,7 +275,7 @@ def _outcome(call: object, *, failed: bool) -> dict[str, str]:
     return {"status": "error", "error_type": type(exception).__name__}
 
 
-def _attribution_in_call(call: object) -> dict[str, str]:
+def attribution_in_call(call: object) -> dict[str, str]:
     """Return whom litellm's own parameters say that the call is for."""
     of_call = part(call, "litellm_params")
     metadata = part(of_call, "metadata") or part(of_call, "litellm_metadata")

@@ -343,3 +343,13 @@ def test_a_providers_own_cost_is_kept_in_its_own_words(
         call, {"usage": tokens | usage}, STARTED_AT, None
     )
     assert str(only(emitter.sent).provider_cost_usd) == cost
+
+
+def test_two_callbacks_of_one_source_both_hear_of_a_call(
+    emitter: MemoryEmitter,
+) -> None:
+    """For litellm they are two, though nothing but their emitters tells them apart."""
+    other = MemoryEmitter()
+    litellm.callbacks = [*litellm.callbacks, LiteLLMCallback(other, source="tests")]
+    completion(**CALL)
+    assert arrived(other).event_id == arrived(emitter).event_id
