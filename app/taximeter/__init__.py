@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from taximeter.estimates import Estimate, Estimator, estimate
+    from taximeter.tracker import CostTracker
     from taximeter_producers import (
         Emitter,
         EmitterStats,
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
         usage_not_understood,
         usage_recorded,
     )
+    from taximeter_schemas.errors import BudgetExceeded
     from taximeter_schemas.topics import Topics
     from taximeter_schemas.usage import Usage, UsageCorrected, UsageRecorded
 
 __all__ = [
+    "BudgetExceeded",
+    "CostTracker",
     "Emitter",
     "EmitterStats",
     "Estimate",
@@ -52,6 +56,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BudgetExceeded": "taximeter_schemas.errors",
+    "CostTracker": "taximeter.tracker",
     "Estimate": "taximeter.estimates",
     "Estimator": "taximeter.estimates",
     "estimate": "taximeter.estimates",

@@ -16,6 +16,7 @@
     │   ├── BufferFull            the emitter's memory bound is reached
     │   ├── EventTooLarge         one event is larger than a record may be
     │   └── EmitterClosed         emit() after close()
+    ├── BudgetExceeded            a limit is reached, and a call was refused for it
     ├── UsageError                what a provider said of usage cannot be read
     │   ├── UnknownShape          no rules for a body of this shape
     │   └── UsageUnreadable       it contradicts itself, or states nothing
@@ -28,10 +29,12 @@ not an error but a dead letter (`taximeter_schemas.dead_letters`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 __all__ = [
     "BrokerUnavailable",
+    "BudgetExceeded",
     "BufferFull",
     "ConfigurationError",
     "DataDirInUse",
@@ -172,6 +175,28 @@ class EmitterClosed(EventRefused):
 
     def __init__(self) -> None:
         super().__init__("the emitter is closed: make a new one")
+
+
+class BudgetExceeded(TaximeterError):
+    """A limit has been reached, so a call that would cost something was not made.
+
+    `budget` is the limit and `spent` what stands against it, both in USD. `subject` is
+    whose limit it is: ("all",), ("user", "ada"), ("user_day", "ada", "2026-11-22"),
+    ("session", "s-1") or ("model", "gpt-4o").
+    """
+
+    def __init__(
+        self, budget: Decimal, spent: Decimal, subject: tuple[str, ...] = ("all",)
+    ) -> None:
+        self.budget = budget
+        self.spent = spent
+        self.subject = subject
+        kind, names = subject[0].removesuffix("_day"), " on ".join(subject[1:])
+        super().__init__(
+            f"{'this program' if kind == 'all' else f'{kind} {names}'} has spent "
+            f"{spent.normalize():f} USD of a budget of "
+            f"{budget.normalize():f} USD: raise the budget, or reset() the tracker"
+        )
 
 
 class UsageError(TaximeterError):
