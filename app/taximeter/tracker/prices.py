@@ -16,9 +16,8 @@ __all__ = ["Prices", "is_free", "price_book"]
 Prices = PriceBook | Path | str | None
 """A price book, a file of own prices (docs/pricing.md), or None: the installed list."""
 
-_ONE_OF_EACH_TOKEN = Usage.model_validate(
-    dict.fromkeys((*INPUT_TOKENS, *OUTPUT_TOKENS), 1)
-)
+_TEXT = Usage(text_input_tokens=1, text_output_tokens=1)
+_UNITS = (*INPUT_TOKENS, *OUTPUT_TOKENS, *OTHER_UNITS)
 
 
 def price_book(prices: Prices) -> PriceBook:
@@ -43,10 +42,10 @@ def is_free(book: PriceBook, provider: str, model: str) -> bool:
     >>> is_free(book, "vllm", "tiny"), is_free(book, "vllm", "huge")
     (True, False)
     """
-    tokens = book.price_usage(provider, model, "standard", _ONE_OF_EACH_TOKEN)
-    if (tokens.input_pico, tokens.output_pico) != (0, 0):
+    text = book.price_usage(provider, model, "standard", _TEXT)
+    if (text.input_pico, text.output_pico) != (0, 0):
         return False
-    units = (Usage.model_validate({unit: 1}) for unit in OTHER_UNITS)
+    units = (Usage.model_validate({unit: 1}) for unit in _UNITS)
     priced = (book.price_usage(provider, model, "standard", unit) for unit in units)
     return not any(one.input_pico or one.output_pico for one in priced)
 
