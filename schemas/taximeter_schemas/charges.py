@@ -28,6 +28,9 @@ class _Priced(Event):
     `cost_usd` is None when the usage has no known price: unpriced is not free.
     `recorded_at` is the moment at which Kafka took the usage event in, so that
     pricing the same record again makes the same charge, to the last byte.
+    `list_cost_usd` is what the published list says for it, None where that has no
+    price. It is stated only where own prices or a mark-up made it differ from
+    `cost_usd`; left out, it is the same amount.
     """
 
     schema_version: Literal[1] = 1
@@ -41,6 +44,7 @@ class _Priced(Event):
     unpriced_reason: UnpricedReason | None = None
     price_version: Name
     price_match: Name | None = None
+    list_cost_usd: Usd | None = None
 
 
 class UsagePriced(_Priced):

@@ -28,6 +28,7 @@ __all__ = [
     "Hash",
     "Moment",
     "Name",
+    "PlainDecimal",
     "Seconds",
     "Tags",
     "Usd",
@@ -45,16 +46,16 @@ def _plain(amount: Decimal) -> str:
     return f"{amount:f}"
 
 
-_Plain = PlainSerializer(_plain, return_type=str, when_used="json-unless-none")
+PlainDecimal = PlainSerializer(_plain, return_type=str, when_used="json-unless-none")
 # Without it 0.00000015 would be written as 1.5E-7, which not every reader takes.
 
-Seconds = Annotated[Decimal, Field(ge=0, le=MAX_COUNT, decimal_places=6), _Plain]
+Seconds = Annotated[Decimal, Field(ge=0, le=MAX_COUNT, decimal_places=6), PlainDecimal]
 """A length in seconds, to the microsecond."""
 
 Usd = Annotated[
     Decimal,
     Field(max_digits=38, decimal_places=12, allow_inf_nan=False),
-    _Plain,
+    PlainDecimal,
 ]
 """An amount in US dollars with at most 12 decimal places."""
 

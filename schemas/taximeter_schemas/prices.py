@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
-from taximeter_schemas.fields import Count, Event, Hash, Moment, Name
+from taximeter_schemas.fields import (
+    Count,
+    Event,
+    Hash,
+    Moment,
+    Name,
+    PlainDecimal,
+    Tags,
+)
 
 __all__ = [
+    "MarkUp",
     "PriceEvent",
     "PriceLayer",
     "PriceVersionPublished",
     "PricesDefined",
+    "ScopedPrices",
     "price_event_adapter",
 ]
 
@@ -33,6 +44,37 @@ class PriceVersionPublished(Event):
     models: Count
 
 
+Percent = Annotated[
+    Decimal,
+    Field(ge=-100, le=1_000_000, max_digits=20, allow_inf_nan=False),
+    PlainDecimal,
+]
+
+
+class _Scope(Event):
+    """Whose calls are meant: those of a project, with these tags, or of all."""
+
+    project_id: Name | None = None
+    tags: Tags = Field(default_factory=dict)
+
+
+class ScopedPrices(_Scope):
+    """Own prices for the calls of a scope, before those that hold for all calls."""
+
+    entries: dict[Name, str | None]
+
+
+class MarkUp(_Scope):
+    """What comes on top of whatever price applies; null takes it away again.
+
+    Without `model` it is for all models of a provider, without `provider` for all.
+    """
+
+    provider: Name | None = None
+    model: Name | None = None
+    percent: Percent | None
+
+
 class PricesDefined(Event):
     """Prices came into force: another price list, or prices of your own over it.
 
@@ -42,6 +84,10 @@ class PricesDefined(Event):
     layer "own" they lie over your earlier own prices, and over whichever list is in
     force. `models` is how many entries the list then has, or how many own prices this
     event states.
+
+    Only the layer "own" has the rest: prices of a project or of tags, mark-ups, and
+    aliases, which are names of your own and the "provider/model" that they mean; null
+    takes one away.
     """
 
     event_type: Literal["PricesDefined"]
@@ -54,6 +100,9 @@ class PricesDefined(Event):
     content_hash: Hash
     models: Count
     entries: dict[Name, str | None]
+    scoped: list[ScopedPrices] = Field(default_factory=list[ScopedPrices])
+    markups: list[MarkUp] = Field(default_factory=list[MarkUp])
+    aliases: dict[Name, Name | None] = Field(default_factory=dict)
 
 
 PriceEvent = PriceVersionPublished | PricesDefined

@@ -1,8 +1,8 @@
 """Events written by any version so far can be read for ever.
 
-Never edit or remove a file in `golden/v1/`: it stands for events in topics and
-archives that nobody can change any more. A new schema version gets a folder of its
-own beside it, and both are read by the tests below.
+Never edit or remove a file in `golden/`: it stands for events in topics and archives
+that nobody can change any more. A new schema version gets a folder of its own, and so
+do optional fields that a version was given later; the tests below read them all.
 """
 
 from __future__ import annotations
@@ -29,12 +29,15 @@ from taximeter_schemas.usage import UsageEvent, usage_event_adapter
 from tests.builders import NOON
 
 V1 = Path(__file__).parent / "golden" / "v1"
-FILES = sorted(V1.glob("*.json"))
+V1_FILES = sorted(V1.glob("*.json"))
+LATER_FILES = sorted(V1.parent.glob("v1_*/*.json"))
+FILES = V1_FILES + LATER_FILES
 KINDS = ("", ".minimal")
 BY_NAME = {event.name: event for event in EVENTS}
 
 # The digest of every golden file, by which an edit is noticed.
 FROZEN_V1 = "b14962a060a80bb17e22dafd7612670362bf51f8a470eb7e98043bb34efd3a7d"
+FROZEN_OWN_PRICES = "4e75afcfbe35d73fb9a5193a9807c75fb0254fd3e35d1b3df05b30fd3bba657a"
 
 # What version 1 got since its files were frozen: optional, so that both are read.
 CHOICES = {
@@ -58,23 +61,32 @@ def _validator(event: DocumentedEvent) -> Draft202012Validator:
 
 
 def _named(path: Path) -> str:
-    return path.stem
+    return f"{path.parent.name}-{path.stem}"
 
 
 def test_golden_files_are_never_edited() -> None:
     """The golden files of version 1 are byte for byte those that were frozen."""
     digest = hashlib.sha256()
-    for path in FILES:
+    for path in V1_FILES:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
 
     assert digest.hexdigest() == FROZEN_V1
+
+
+def test_golden_files_of_own_prices_are_never_edited() -> None:
+    """Nor are those of the fields that came with prices of one's own."""
+    digest = hashlib.sha256()
+    for path in sorted((V1.parent / "v1_own_prices").glob("*.json")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+
+    assert digest.hexdigest() == FROZEN_OWN_PRICES
 
 
 def test_every_event_has_golden_files() -> None:
     """Each event of version 1 is kept in full and with nothing but what it must say."""
     wanted = {f"{event.name}{kind}.json" for event in EVENTS for kind in KINDS}
 
-    assert {path.name for path in FILES} == wanted
+    assert {path.name for path in V1_FILES} == wanted
 
 
 @pytest.mark.parametrize("path", FILES, ids=_named)
@@ -112,11 +124,12 @@ def test_json_schema_refuses_an_unknown_field(event: DocumentedEvent) -> None:
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
 def test_full_golden_event_leaves_no_field_out(event: DocumentedEvent) -> None:
-    """The full golden file sets every field that the event had in version 1."""
-    golden: dict[str, Any] = json.loads((V1 / f"{event.name}.json").read_text())
+    """The full golden files set every field, but for choices, which came later."""
+    files = [path for path in FILES if path.name == f"{event.name}.json"]
+    set_in_one = {name for path in files for name in json.loads(path.read_text())}
     later = LATER.get(event.name, set())
 
-    assert golden.keys() == event.model.model_fields.keys() - later
+    assert set_in_one == event.model.model_fields.keys() - later
     assert not any(event.model.model_fields[name].is_required() for name in later)
 
 
