@@ -18,15 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from taximeter.price_lookup import PriceList
 from taximeter.price_publishing import published_books
-from taximeter_processors.price_book import litellm_price_file
-from taximeter_processors.price_versions import Entries
+from taximeter_processors.price_book import litellm_price_book
 from taximeter_processors.pricing import PriceBook
 from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.errors import ConfigurationError
-from taximeter_schemas.fields import Count, Name
+from taximeter_schemas.fields import Count, Name, Tags
 from taximeter_schemas.money import usd_from_pico
 from taximeter_schemas.topics import Topics
-from taximeter_schemas.usage import Usage
+from taximeter_schemas.usage import UNATTRIBUTED, Usage
 
 __all__ = ["Asked", "Estimate", "Estimator", "estimate"]
 
@@ -54,6 +53,7 @@ class Asked(BaseModel):
     calls: Annotated[int, Field(ge=1, le=_MANY)] = 1
     user_id: Name | None = None
     project_id: Name | None = None
+    tags: Tags = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,26 +73,22 @@ class Estimate:
 
 
 class Estimator:
-    """Estimates by one price list.
+    """Estimates by one price book.
 
     Args:
-        prices: the list.
-        book: the same list, as calls are charged by it.
+        book: the prices, as calls are charged by them.
         count_tokens: counts a text's tokens.
     """
 
-    def __init__(
-        self, prices: PriceList, book: PriceBook, count_tokens: CountTokens
-    ) -> None:
-        self._prices = prices
+    def __init__(self, book: PriceBook, count_tokens: CountTokens) -> None:
+        self._prices = PriceList(book)
         self._book = book
         self._count_tokens = count_tokens
 
     @classmethod
     def installed(cls) -> Estimator:
         """Return one with the prices of the installed list."""
-        file = litellm_price_file()
-        return cls.of(file.entries(), file.price_version)
+        return cls.of(litellm_price_book())
 
     @classmethod
     def published(cls, bootstrap: str, prefix: str = _PREFIX) -> Estimator:
@@ -113,14 +109,12 @@ class Estimator:
         # In a thread, for the caller's may have a running loop already.
         with ThreadPoolExecutor(max_workers=1) as thread:
             books = thread.submit(asyncio.run, asked).result()
-        version, entries = books.entries_at(SystemClock().now())
-        return cls.of(entries, version)
+        return cls.of(books.book_at(SystemClock().now()))
 
     @classmethod
-    def of(cls, entries: Entries, version: str) -> Estimator:
+    def of(cls, book: PriceBook) -> Estimator:
         """Return one with these prices, which counts texts as litellm does."""
-        book = PriceBook(entries, version)
-        return cls(PriceList(entries, version), book, _litellm_tokens)
+        return cls(book, _litellm_tokens)
 
     def estimate(self, asked: Asked) -> Estimate:
         """Return what such calls cost.
@@ -133,7 +127,9 @@ class Estimator:
         usage = Usage(
             text_input_tokens=sent, text_output_tokens=asked.max_output_tokens
         )
-        priced = self._book.price_usage(seller, asked.model, asked.service_tier, usage)
+        names = (seller, asked.model, asked.service_tier)
+        whose = asked.project_id or UNATTRIBUTED, asked.tags
+        priced = self._book.price_for(*names, usage, *whose)
         if priced.input_pico is None or priced.output_pico is None:
             raise ConfigurationError(
                 f"{asked.model!r} has no price a token: it is charged by other units"

@@ -1,84 +1,143 @@
-"""Prices of your own: fixed ones, free models and discounts, as entries of a list.
+"""Prices of your own, as people state them in a file or on a command line.
 
-Pure: it knows no Kafka. docs/pricing.md has the format of the file.
+Pure: it knows no Kafka and no list. docs/pricing.md has the format of the file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, localcontext
-from fractions import Fraction
-from typing import Annotated, Any, Final, Self, cast
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal, Self, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
+from taximeter.exchange_rates import USD, ExchangeRates
+from taximeter.own_fields import NAMES, fixed_faults
 from taximeter.yaml_numbers import ExactLoader
-from taximeter_processors.model_names import ModelIndex, family_of
-from taximeter_processors.price_entries import pico_per_unit
-from taximeter_processors.price_faults import is_price
-from taximeter_processors.price_versions import Entries
+from taximeter_processors.scopes import Scope, scope_of
 from taximeter_schemas.errors import ConfigurationError
-from taximeter_schemas.fields import Name
+from taximeter_schemas.fields import Name, Tags
 from taximeter_schemas.records import explained
 
-__all__ = ["OwnPrice", "own_entries", "parse_own_prices"]
+__all__ = ["OwnFile", "OwnPrice", "parse_own_prices", "row_fault"]
 
-_MILLION: Final = 1_000_000
-_PERCENT: Final = 100
-_EXACT_DIGITS: Final = 60
-_TABLES: Final = (
-    "search_context_cost_per_query",
-    "guardrail_cost_per_unit",
-    "tiered_pricing",
-    "off_peak_pricing",
-)
-_FIELDS: Final = {
-    "input_per_million": "input_cost_per_token",
-    "output_per_million": "output_cost_per_token",
-    "cache_read_per_million": "cache_read_input_token_cost",
-}
+_ALL: Final = 100
+_MOST: Final = 1_000_000
+_SECTIONS: Final = {"prices", "aliases", "currencies"}
+_WAYS: Final = "prices, free, discount_percent, markup_percent or remove"
 
 Usd = Annotated[Decimal, Field(ge=0, max_digits=38, allow_inf_nan=False)]
-Discount = Annotated[Decimal, Field(ge=0, le=_PERCENT, allow_inf_nan=False)]
+Discount = Annotated[Decimal, Field(ge=0, le=_ALL, allow_inf_nan=False)]
+Percent = Annotated[
+    Decimal, Field(ge=-_ALL, le=_MOST, max_digits=20, allow_inf_nan=False)
+]
+Currency = Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+_amount: Final = TypeAdapter[Decimal](Usd)
 
 
 class OwnPrice(BaseModel):
-    """What one model costs, or what is taken off the listed prices of some.
+    """What calls cost: of which model, for whom, and in one of five ways.
 
-    A price of 0 is a price. Without `model` a discount is for all of a provider's
-    models that the list has.
+    `prices` are fixed prices by the names of `own_fields` or of a list; a row states
+    them beside its other fields. A price of 0 is a price. Without `model` a discount
+    is for all of a provider's models that the list has, a mark-up for whatever the
+    provider sells, or without `provider` for everything.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    provider: Name
+    provider: Name | None = None
     model: Name | None = None
-    input_per_million: Usd | None = None
-    output_per_million: Usd | None = None
-    cache_read_per_million: Usd | None = None
+    project: Name | None = None
+    tag: Tags = Field(default_factory=dict)
+    currency: Currency = USD
+    gpus: Annotated[int, Field(ge=1, le=_MOST)] = 1
+    prices: Mapping[str, Any] = Field(default_factory=dict[str, Any])
     free: bool = False
     discount_percent: Discount | None = None
+    markup_percent: Percent | None = None
+    remove: Literal["price", "markup"] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, row: Any) -> Any:  # noqa: ANN401 - whatever a file says
+        if not isinstance(row, dict):
+            raise ValueError("is no table of fields")  # noqa: TRY004 - a validator's
+        stated = {str(k): v for k, v in cast("dict[object, Any]", row).items()}
+        own = {name: stated.pop(name) for name in _OTHERS & stated.keys()}
+        return {**own, "prices": _read_prices(stated)}
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
-        ways = [bool(self.stated()), self.free, self.discount_percent is not None]
-        if sum(ways) != 1:
-            raise ValueError(
-                "give prices per million, or free, or discount_percent, and one of them"
-            )
-        if self.model is None and self.discount_percent is None:
-            raise ValueError("a price is for a model: name it")
+        ways = (self.prices, self.free, self.remove)
+        percents = (self.discount_percent, self.markup_percent)
+        given = [*map(bool, ways), *(percent is not None for percent in percents)]
+        if sum(given) != 1:
+            raise ValueError(f"give {_WAYS}, and one of them")
+        self._check_whose()
+        if not self.prices and self.currency != USD:
+            raise ValueError("currency is for prices: a percentage has none")
+        if self.gpus != 1 and "gpu_second" not in self.prices:
+            raise ValueError("gpus is for gpu_second")
         return self
 
-    def stated(self) -> dict[str, Decimal]:
-        """Return the prices a million that are given, by their name in a list."""
-        given = {key: getattr(self, name) for name, key in _FIELDS.items()}
-        return {key: usd for key, usd in given.items() if usd is not None}
+    def _check_whose(self) -> None:
+        if self.provider is None and (self.model is not None or not self.for_markups):
+            raise ValueError("provider is missing: name it as events do")
+        if self.model is None and (self.prices or self.free):
+            raise ValueError("a price is for a model: name it")
+
+    @property
+    def for_markups(self) -> bool:
+        """Whether it is about what comes on top of prices, not about a price."""
+        return self.markup_percent is not None or self.remove == "markup"
+
+    @property
+    def scope(self) -> Scope:
+        """For whose calls it is."""
+        return scope_of(self.project, self.tag)
+
+    def stated(self) -> dict[str, object]:
+        """Return how it was stated, for whoever asks where a price is from."""
+        told: dict[str, object] = dict(self.prices)
+        if self.gpus != 1:
+            told["gpus"] = self.gpus
+        if self.free:
+            told["free"] = True
+        if self.discount_percent is not None:
+            told["discount_percent"] = self.discount_percent
+        return told
 
 
-def parse_own_prices(text: str, file: str) -> list[OwnPrice]:
-    """Return the prices of a file, in its order.
+_OTHERS: Final = OwnPrice.model_fields.keys() - {"prices"}
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """All that somebody states at once."""
+
+    prices: list[OwnPrice]
+    aliases: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    rates: ExchangeRates = field(default_factory=lambda: ExchangeRates({}))
+
+    @property
+    def currencies(self) -> set[str]:
+        """The currencies in which prices stand, but for US dollars."""
+        return {price.currency for price in self.prices} - {USD}
+
+
+def parse_own_prices(text: str, file: str) -> OwnFile:
+    """Return what a file states, in its order.
 
     Raises:
         ConfigurationError: names the file, each wrong entry and field, and why.
@@ -88,134 +147,76 @@ def parse_own_prices(text: str, file: str) -> list[OwnPrice]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigurationError(f"{file}: not YAML: {problem}") from None
-    if not isinstance(found, dict) or set(cast("dict[object, object]", found)) != {
-        "prices"
-    }:
-        raise ConfigurationError(f"{file}: a list of prices under 'prices:' is needed")
-    return _read(found["prices"], file)
+    sections = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    unknown = [str(name) for name in sections if name not in _SECTIONS]
+    if unknown or not sections.keys() & {"prices", "aliases"}:
+        raise ConfigurationError(
+            f"{file}: a list of prices under 'prices:' is needed, or names under "
+            f"'aliases:'{_beside(unknown)}"
+        )
+    own, faults = _read(sections)
+    if faults:
+        raise ConfigurationError(f"{file}: {'; '.join(faults)}")
+    return own
 
 
-def own_entries(prices: list[OwnPrice], listed: Entries) -> Entries:
-    """Return own prices as entries that lie over a list; a later one wins.
-
-    Raises:
-        ConfigurationError: a discount is on what the list does not have, or an entry
-            would not be found by the name that it was given.
-    """
-    index = ModelIndex(listed)
-    entries: dict[str, Mapping[str, object]] = {}
-    for price in prices:
-        if price.discount_percent is not None:
-            entries |= _discounted(price, price.discount_percent, listed, index)
-        else:
-            key = _key(price.provider, str(price.model), index)
-            entries[key] = _fixed(price, listed.get(key, {}))
-    _check_found(prices, {**listed, **entries}, entries)
-    return entries
+def row_fault(error: ValidationError) -> str:
+    """Return what is wrong with a row, in one line."""
+    return explained(error).replace("event: Value error, ", "")
 
 
-def _read(rows: object, file: str) -> list[OwnPrice]:
-    if not isinstance(rows, list) or not rows:
-        raise ConfigurationError(f"{file}: 'prices:' has no list of prices")
-    prices: list[OwnPrice] = []
+def _beside(unknown: list[str]) -> str:
+    return f"; {', '.join(unknown)[:80]} is no part of the file" if unknown else ""
+
+
+def _read(sections: Mapping[str, object]) -> tuple[OwnFile, list[str]]:
     faults: list[str] = []
+    prices: list[OwnPrice] = []
+    rows = sections.get("prices", [])
+    if not isinstance(rows, list) or ("prices" in sections and not rows):
+        faults.append("'prices:' has no list of prices")
+        rows = []
     for number, row in enumerate(cast("list[object]", rows), start=1):
         try:
             prices.append(OwnPrice.model_validate(row))
         except ValidationError as error:
-            faults.append(f"price {number}: {explained(error)}")
+            faults.append(f"price {number}: {row_fault(error)}")
+    aliases = _read_aliases(sections.get("aliases", {}), faults)
+    return OwnFile(prices, aliases, _read_rates(sections, faults)), faults
+
+
+def _read_aliases(stated: object, faults: list[str]) -> dict[str, str | None]:
+    try:
+        return _aliases.validate_python(stated)
+    except ValidationError as error:
+        faults.append(f"aliases: {explained(error)}")
+        return {}
+
+
+def _read_rates(sections: Mapping[str, object], faults: list[str]) -> ExchangeRates:
+    try:
+        return ExchangeRates.read(sections.get("currencies", {}))
+    except ConfigurationError as error:
+        faults.append(str(error))
+        return ExchangeRates({})
+
+
+_aliases: Final = TypeAdapter(dict[Name, Name | None])
+
+
+def _read_prices(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """Return prices as amounts; what is not written is not stated.
+
+    Raises:
+        ValueError: names each that is wrong.
+    """
+    given = {name: value for name, value in stated.items() if value is not None}
+    faults = list(fixed_faults(given))
+    for name in given.keys() & set(NAMES):
+        try:
+            given[name] = _amount.validate_python(given[name])
+        except ValidationError as error:
+            faults.append(f"{name}: {error.errors()[0]['msg']}")
     if faults:
-        raise ConfigurationError(f"{file}: {'; '.join(faults)}")
-    return prices
-
-
-def _key(provider: str, model: str, index: ModelIndex) -> str:
-    """Return the entry of this very model, or the name of one for it."""
-    family = family_of(provider)
-    own = f"{family}/{model}"
-    found = index.match(provider, model)
-    # Another spelling's entry is another model's too: it keeps its price.
-    return found.key if found and found.key in (model, own) else own
-
-
-def _fixed(price: OwnPrice, known: Mapping[str, object]) -> Mapping[str, object]:
-    stated = price.stated()
-    if price.free:
-        stated = dict.fromkeys(tuple(_FIELDS.values())[:2], Decimal(0))
-    with localcontext(prec=_EXACT_DIGITS):
-        by_token = {key: usd / _MILLION for key, usd in stated.items()}
-    mode = known.get("mode", "chat")
-    return {"litellm_provider": family_of(price.provider), "mode": mode, **by_token}
-
-
-def _discounted(
-    price: OwnPrice, percent: Decimal, listed: Entries, index: ModelIndex
-) -> Entries:
-    keys = _of_provider(price.provider, listed)
-    if price.model is not None:
-        found = index.match(price.provider, price.model)
-        keys = [found.key] if found else []
-    if not keys:
-        raise ConfigurationError(
-            f"the list has no price for {price.model or 'any model'!r} at "
-            f"{price.provider!r} that a discount could be on"
-        )
-    left = Fraction(_PERCENT - percent) / _PERCENT
-    return {key: _scaled(listed[key], left) for key in keys}
-
-
-def _of_provider(provider: str, listed: Entries) -> list[str]:
-    family = family_of(provider)
-    return [
-        key
-        for key, fields in listed.items()
-        if family_of(str(fields.get("litellm_provider"))) == family
-    ]
-
-
-def _scaled(
-    fields: Mapping[str, object], by: Fraction, *, whole: bool = False
-) -> dict[str, object]:
-    """Return an entry with every price in it multiplied; `whole` if all are prices."""
-    return {
-        name: _times(value, by) if whole or is_price(name) else value
-        for name, value in _inside(fields, by).items()
-    }
-
-
-def _inside(fields: Mapping[str, object], by: Fraction) -> dict[str, object]:
-    scaled = dict(fields)
-    for name in _TABLES:
-        value = fields.get(name)
-        whole = is_price(name)
-        if isinstance(value, dict):
-            scaled[name] = _scaled(cast("dict[str, object]", value), by, whole=whole)
-        elif isinstance(value, list):
-            scaled[name] = [
-                _scaled(cast("dict[str, object]", row), by)
-                if isinstance(row, dict)
-                else row
-                for row in cast("list[object]", value)
-            ]
-    return scaled
-
-
-def _times(value: object, by: Fraction) -> object:
-    if isinstance(value, dict) or pico_per_unit(value) is None:
-        return value
-    assert isinstance(value, int | str | Decimal)
-    usd = Fraction(value) * by
-    with localcontext(prec=_EXACT_DIGITS):
-        return +(Decimal(usd.numerator) / Decimal(usd.denominator))
-
-
-def _check_found(prices: list[OwnPrice], merged: Entries, own: Entries) -> None:
-    index = ModelIndex(merged)
-    for price in prices:
-        if price.model is not None:
-            found = index.match(price.provider, price.model)
-            if found is None or found.key not in own:
-                raise ConfigurationError(
-                    f"{price.model!r} at {price.provider!r} would still be priced by "
-                    f"another entry ({found!s}): name the model as its events do"
-                )
+        raise ValueError("; ".join(sorted(faults)))
+    return given

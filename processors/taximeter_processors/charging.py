@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from taximeter_processors.calls import Call
 from taximeter_processors.choices import choices_of
 from taximeter_processors.circumstances import Circumstances, Occurrence
-from taximeter_processors.pricing import Priced
+from taximeter_processors.pricing import Listed, Priced
 from taximeter_processors.rates import Counts, counts_of
 from taximeter_schemas.charges import UnpricedReason
 from taximeter_schemas.money import PICO_PER_USD, usd_text
@@ -28,7 +28,8 @@ __all__ = ["Amounts", "ChargeWriter", "Pricer", "amounts_of", "tokens_in"]
 class Amounts(NamedTuple):
     """What one usage event adds to spend.
 
-    `cost_pico` is None when there is no price for it: unpriced is not free.
+    `cost_pico` is None when there is no price for it: unpriced is not free. `listed`
+    is what the list says, where that may be something else.
     """
 
     input_pico: int | None
@@ -39,6 +40,7 @@ class Amounts(NamedTuple):
     unpriced_reason: UnpricedReason | None
     price_version: str
     price_match: str | None
+    listed: Listed | None = None
 
 
 class Pricer(Protocol):
@@ -82,19 +84,27 @@ def amounts_of(event: Call | UsageEvent, pricer: Pricer) -> Amounts:
         return _difference(event, pricer)
     used = event.usage
     counts = counts_of(used) if isinstance(used, Usage) else used
-    input_pico, output_pico, reason, version, match = pricer.price_counts(
+    input_pico, output_pico, reason, version, match, listed = pricer.price_counts(
         event.provider, event.model, event.service_tier, counts, event
     )
     cost = _plus(input_pico, output_pico)
     tokens = tokens_in(counts)
-    return Amounts(input_pico, output_pico, cost, tokens, 1, reason, version, match)
+    return Amounts(
+        input_pico, output_pico, cost, tokens, 1, reason, version, match, listed
+    )
 
 
 def _difference(event: UsageCorrected, pricer: Pricer) -> Amounts:
     facts = event.provider, event.model, event.service_tier
     # The call took as long as it took: its time is no part of a difference.
     call = Occurrence(
-        event.occurred_at, event.region, 0, event.response_model, *choices_of(event)
+        event.occurred_at,
+        event.region,
+        0,
+        event.response_model,
+        *choices_of(event),
+        project_id=event.project_id,
+        tags=event.tags,
     )
     before, after = counts_of(event.old_usage), counts_of(event.new_usage)
     old = pricer.price_counts(*facts, before, call)
@@ -110,7 +120,20 @@ def _difference(event: UsageCorrected, pricer: Pricer) -> Amounts:
         new.unpriced_reason or old.unpriced_reason,
         new.price_version,
         new.price_match,
+        _listed_difference(new, old),
     )
+
+
+def _listed_difference(new: Priced, old: Priced) -> Listed | None:
+    if new.listed is None and old.listed is None:
+        return None
+    return Listed(_minus(_listed_pico(new), _listed_pico(old)))
+
+
+def _listed_pico(priced: Priced) -> int | None:
+    if priced.listed is not None:
+        return priced.listed.pico
+    return _plus(priced.input_pico, priced.output_pico)
 
 
 def _plus(one: int | None, other: int | None) -> int | None:
@@ -160,8 +183,12 @@ class ChargeWriter:
         )
 
     def _facts(self, amounts: Amounts, position: int) -> bytes:
-        input_pico, output_pico, cost_pico, _, _, reason, version, match = amounts
+        input_pico, output_pico, cost_pico, _, _, reason, version, match, listed = (
+            amounts
+        )
         pricing = _pricing(reason, version, match)
+        if listed is not None:
+            pricing += _list_cost(listed, cost_pico)
         if (
             cost_pico is None
             or input_pico is None
@@ -183,6 +210,13 @@ class ChargeWriter:
             cost_pico % PICO_PER_USD,
             pricing,
         )
+
+
+def _list_cost(listed: Listed, cost_pico: int | None) -> bytes:
+    """Say what the list says, where it is not what is charged."""
+    if listed.pico == cost_pico:
+        return b""
+    return b',"list_cost_usd":%b' % _usd(listed.pico)
 
 
 def _usd(pico: int | None) -> bytes:

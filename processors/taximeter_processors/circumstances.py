@@ -1,12 +1,14 @@
-"""On what a price depends besides the model: when, where, how long, and what of it.
+"""On what a price depends besides the model: when, where, how long, for whom, and what.
 
 Pure. Few models have such prices; the others are never asked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 from taximeter_processors.choices import Chooser, has_choices
@@ -14,7 +16,9 @@ from taximeter_processors.off_peak import OffPeak
 from taximeter_processors.price_entries import PriceEntry
 from taximeter_processors.rates import Counts
 from taximeter_processors.regions import varies_by_region
+from taximeter_processors.scopes import Scopes
 from taximeter_processors.unit_prices import CALLS, ELAPSED, unit_prices
+from taximeter_schemas.usage import UNATTRIBUTED
 
 __all__ = ["Circumstances", "Occurrence", "Varies", "counted_in", "variation"]
 
@@ -45,6 +49,16 @@ class Circumstances(Chooser, Protocol):
         """How long it took."""
         ...
 
+    @property
+    def project_id(self) -> str:
+        """The project that it was made for."""
+        ...
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The labels that its caller gave it."""
+        ...
+
 
 class Occurrence(NamedTuple):
     """The circumstances of a call that is not an event."""
@@ -58,16 +72,24 @@ class Occurrence(NamedTuple):
     video_resolution: str | None = None
     search_context_size: str | None = None
     max_results: int | None = None
+    project_id: str = UNATTRIBUTED
+    tags: Mapping[str, str] = MappingProxyType({})
 
 
 class Varies(NamedTuple):
-    """On which circumstances a price depends."""
+    """On which circumstances a price depends.
+
+    `scopes` are those in which somebody has prices of their own for the model; `own`
+    says that the price for everybody is no list's price.
+    """
 
     off_peak: OffPeak | None
     by_region: bool
     by_call: bool
     by_time: bool
     by_choice: bool = False
+    scopes: Scopes = Scopes(())
+    own: bool = False
 
 
 def counted_in(varies: Varies, counts: Counts, call: Circumstances | None) -> Counts:
@@ -84,7 +106,13 @@ def counted_in(varies: Varies, counts: Counts, call: Circumstances | None) -> Co
 
 
 def variation(
-    entry: PriceEntry, off_peak: OffPeak | None, *, regional: bool, sized: bool
+    entry: PriceEntry,
+    off_peak: OffPeak | None,
+    *,
+    regional: bool,
+    sized: bool,
+    scopes: Scopes,
+    own: bool,
 ) -> Varies | None:
     """Return on what the prices of an entry depend, None if on nothing.
 
@@ -93,6 +121,8 @@ def variation(
         off_peak: its off-peak block.
         regional: whether it has entries of its own for some regions.
         sized: whether it has some for images by their size.
+        scopes: those in which the model has other prices.
+        own: whether these are no list's prices.
     """
     units = unit_prices(entry)
     found = Varies(
@@ -101,6 +131,8 @@ def variation(
         by_call=CALLS in units,
         by_time=ELAPSED in units,
         by_choice=sized or has_choices(entry.fields),
+        scopes=scopes,
+        own=own,
     )
     return found if any(found) else None
 

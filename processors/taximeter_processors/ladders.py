@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final, cast
 
 from taximeter_processors.price_entries import PriceEntry, pico_per_unit
 from taximeter_processors.rates import RateCard, rate_card
 
-__all__ = ["Ladder", "price_ladder"]
+__all__ = ["Ladder", "marked_up", "price_ladder"]
 
 Ladder = tuple[tuple[int, RateCard], ...]
 """(above, rates): the last step with fewer than the request's input tokens holds."""
@@ -48,6 +49,18 @@ def price_ladder(entry: PriceEntry) -> Ladder:
         # A request without input is in the first tier.
         return ((-1, tiered[0][1]), *tiered[1:])
     return tuple(_by_thresholds(entry))
+
+
+def marked_up(ladder: Ladder, factor: Fraction) -> Ladder:
+    """Return the steps with every price multiplied, before anything is rounded.
+
+    >>> ladder = price_ladder(PriceEntry("m", {"input_cost_per_token": "1e-6"}))
+    >>> marked_up(ladder, Fraction(6, 5))[0][1].inputs["text_input_tokens"]
+    Fraction(1200000, 1)
+    """
+    if factor == 1:
+        return ladder
+    return tuple((above, rates.times(factor)) for above, rates in ladder)
 
 
 def _by_thresholds(entry: PriceEntry) -> Iterator[tuple[int, RateCard]]:

@@ -13,9 +13,11 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from taximeter_processors.model_spellings import Spelling, spellings
-from taximeter_schemas.errors import ConfigurationError
 
 __all__ = ["Match", "ModelIndex", "families_of", "family_of"]
+
+# Stands for every provider family.
+_ANY: Final = ""
 
 # In the list, but nothing that anyone can call.
 _NOT_MODELS: Final = frozenset({"sample_spec", "fallback_generalizations", "rules"})
@@ -110,6 +112,12 @@ class Match(NamedTuple):
 class ModelIndex:
     """Finds the key of a price list that prices (provider, model).
 
+    Args:
+        entries: the list.
+        aliases: names of one's own, as "model" or "provider/model", and what they mean:
+            an entry, or "provider/model". One that means nothing finds nothing.
+        below: what these entries lie over: it has what they have not.
+
     >>> index = ModelIndex({
     ...     "gpt-4o": {"litellm_provider": "openai"},
     ...     "ft:gpt-4o-2024-08-06": {"litellm_provider": "openai"},
@@ -122,7 +130,7 @@ class ModelIndex:
     ...     "perplexity/sonar": {"litellm_provider": "perplexity"},
     ...     "azure/eu/gpt-4o": {"litellm_provider": "azure"},
     ...     "sample_spec": {"litellm_provider": "openai"},
-    ... }, aliases={"azure/our-chat": "azure/eu/gpt-4o"})
+    ... }, aliases={"azure/our-chat": "azure/eu/gpt-4o", "my-gpt": "openai/gpt-4o"})
 
     1. The entry "provider/model", before a bare one of the same provider:
 
@@ -172,10 +180,17 @@ class ModelIndex:
     >>> index.match("azure", "gpt-4o", "westus") is None
     True
 
-    8. A deployment's private name, by the table that its owner gives:
+    8. A deployment's private name, by the table that its owner gives, for a provider
+    or for all; what it means is then found by the rules above, and by nobody's table:
 
     >>> index.match("azure", "our-chat")
     Match(key='azure/eu/gpt-4o', rule='alias')
+    >>> str(index.match("azure", "My-GPT"))
+    'gpt-4o (alias)'
+    >>> tuned = ModelIndex({"ft:gpt-4o": {"litellm_provider": "openai"}},
+    ...                    aliases={"ours": "openai/ft:gpt-4o:acme::A1b2"})
+    >>> str(tuned.match("azure", "ours"))
+    'ft:gpt-4o (alias, fine-tuned)'
 
     A dated snapshot is priced only by an entry of its own, and an example entry never:
 
@@ -187,8 +202,10 @@ class ModelIndex:
         self,
         entries: Mapping[str, Mapping[str, object]],
         aliases: Mapping[str, str] | None = None,
+        below: ModelIndex | None = None,
     ) -> None:
         self._aliases = dict(_aliased(entries, aliases or {}))
+        self._below = below
         self._exact: dict[tuple[str, str], str] = {}
         named = list(_named(entries))
         whole = [
@@ -221,54 +238,79 @@ class ModelIndex:
         self, provider: str, model: str, region: str | None = None
     ) -> Match | None:
         """Return the entry for a model at a provider in a region, and why that one."""
-        if region:
-            place = region.strip().lower()
-            if found := self.match(provider, f"{place}/{model}"):
-                return Match(found.key, f"region {place}")
-        families = families_of(provider)
-        for family in families:
-            if alias := self._aliases.get((family, model.strip())):
-                return Match(alias, "alias")
-        names = list(_names(families, model))
-        folded = [Spelling(name.lower(), rule) for name, rule in names]
-        exact = _first(self._exact, families, names)
-        return exact or _first(self._folded, families, folded)
+        meant = self._meant(provider, model)
+        if meant is None:
+            return self._listed(provider, model, region)
+        found = self._listed(*meant, region)
+        if found is None:
+            return None
+        return Match(found.key, ", ".join(filter(None, ("alias", found.rule))))
 
     def has_regions(self, provider: str, model: str) -> bool:
         """Whether a model has entries of its own for some regions."""
+        provider, model = self._meant(provider, model) or (provider, model)
         families = families_of(provider)
         return any(
-            (family, name) in self._regional
+            (family, name) in index._regional
+            for index in self._layers()
             for name, _ in _names(families, model)
             for family in families
         )
 
+    def _meant(self, provider: str, model: str) -> tuple[str, str] | None:
+        """Return the provider and the model that a name of one's own stands for."""
+        name = model.strip().lower()
+        for index in self._layers():
+            for family in (*families_of(provider), _ANY):
+                if found := index._aliases.get((family, name)):
+                    return found
+        return None
+
+    def _listed(self, provider: str, model: str, region: str | None) -> Match | None:
+        """Return the entry for a name as it stands."""
+        if region:
+            place = region.strip().lower()
+            if found := self._listed(provider, f"{place}/{model}", None):
+                return Match(found.key, f"region {place}")
+        families = families_of(provider)
+        names = list(_names(families, model))
+        folded = [Spelling(name.lower(), rule) for name, rule in names]
+        layers = self._layers()
+        exact = _first([index._exact for index in layers], families, names)
+        return exact or _first([index._folded for index in layers], families, folded)
+
+    def _layers(self) -> list[ModelIndex]:
+        """This index, and whatever it lies over."""
+        return [self, *(self._below._layers() if self._below else ())]
+
 
 def _first(
-    index: Mapping[tuple[str, str], str],
+    indexes: list[dict[tuple[str, str], str]],
     families: tuple[str, ...],
     names: list[Spelling],
 ) -> Match | None:
-    """The first name that the first possible family has."""
+    """The first name that the first possible family has, in the first index."""
     for name, rule in names:
         for family in families:
-            key = index.get((family, name))
-            if key is not None:
-                return Match(key, rule)
+            for index in indexes:
+                key = index.get((family, name))
+                if key is not None:
+                    return Match(key, rule)
     return None
 
 
 def _aliased(
     entries: Mapping[str, Mapping[str, object]], aliases: Mapping[str, str]
-) -> Iterator[tuple[tuple[str, str], str]]:
-    for alias, key in aliases.items():
-        provider, slash, model = alias.partition("/")
-        if not slash or key not in entries:
-            raise ConfigurationError(
-                f"alias {alias!r} means {key!r}: write provider/model, and an entry of "
-                "the price list"
-            )
-        yield (family_of(provider), model), key
+) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    """A name with a slash may be a provider's model, or have the slash in it."""
+    for alias, meant in aliases.items():
+        family, slash, rest = alias.strip().lower().partition("/")
+        listed = entries.get(meant, {}).get("litellm_provider")
+        provider, _, model = meant.partition("/")
+        target = (listed, meant) if isinstance(listed, str) else (provider, model)
+        yield (_ANY, alias.strip().lower()), target
+        if slash:
+            yield (family_of(family), rest), target
 
 
 def _named(

@@ -17,6 +17,7 @@ from taximeter_schemas.errors import ConfigurationError
 
 __all__ = [
     "StatedPrice",
+    "field_faults",
     "is_price",
     "price_faults",
     "read_price_list",
@@ -147,6 +148,17 @@ def _entry_faults(fields: Mapping[str, object]) -> Iterator[str]:
     provider = fields.get("litellm_provider")
     if not isinstance(provider, str) or not provider:
         yield "litellm_provider is missing"
+    yield from field_faults(fields)
+
+
+def field_faults(fields: Mapping[str, object]) -> Iterator[str]:
+    """Yield what is wrong with the prices of one entry.
+
+    >>> list(field_faults({"input_cost_per_token": "cheap", "ocr_cost_per_pge": 1}))
+    ... # doctest: +NORMALIZE_WHITESPACE
+    ['ocr_cost_per_pge is no price that is known',
+     "input_cost_per_token is no number: 'cheap'"]
+    """
     for name in _unknown(fields):
         yield f"{name} is no price that is known"
     for name, value in stated_prices(fields):

@@ -14,19 +14,25 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_right, insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from taximeter_processors.charging import Pricer
 from taximeter_processors.circumstances import Circumstances
-from taximeter_processors.price_entries import exact_json
+from taximeter_processors.own_layer import (
+    Changes,
+    Entries,
+    OwnLayer,
+    entries_of,
+    own_layer_of,
+)
 from taximeter_processors.pricing import PriceBook, Priced
 from taximeter_processors.rates import Counts
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.prices import PricesDefined
 
-__all__ = ["SETTLING", "Entries", "PriceBooks", "entries_of"]
+__all__ = ["SETTLING", "Entries", "PriceBooks"]
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +42,19 @@ SETTLING: Final = timedelta(seconds=3)
 # A compiled book takes some megabytes.
 _KEPT_BOOKS: Final = 16
 
-Entries = Mapping[str, Mapping[str, object]]
-Changes = Mapping[str, Mapping[str, object] | None]
-
 
 class _Version(NamedTuple):
-    """One version; sorted, it stands behind those that are in force before it."""
+    """One version; sorted, it stands behind those that are in force before it.
+
+    It changes the list by `entries`, or lies over all lists as `own`.
+    """
 
     effective_from: datetime
     counts_from: datetime
     name: str
     event: PricesDefined
     entries: Changes
+    own: OwnLayer
 
 
 class PriceBooks:
@@ -89,12 +96,12 @@ class PriceBooks:
             log.info("price version %s is known already", name)
             return
         try:
-            entries = entries_of(event)
+            entries, own = _read(event)
         except ConfigurationError as error:
             log.error("price version %s is left out: %s", name, error)
             return
         counts_from = published_at + SETTLING
-        version = _Version(event.effective_from, counts_from, name, event, entries)
+        version = _Version(event.effective_from, counts_from, name, event, entries, own)
         self._learned[name] = version
         insort(self._arrivals, counts_from)
         self._histories.clear()
@@ -118,10 +125,26 @@ class PriceBooks:
             return self._installed
         return self._history(recorded_at).at(occurred_at)
 
+    def book_at(self, moment: datetime) -> PriceBook:
+        """Return the book in force at a moment, of all versions known now."""
+        return self.book_of(self._before(moment))
+
     def entries_at(self, moment: datetime) -> tuple[str, Entries]:
-        """Return the version in force at a moment, of all known now, and its prices."""
-        before = [v for v in self._usable(None) if v.effective_from <= moment]
-        return self._name(before), self._merged(before)
+        """Return that book's version, and its prices for everybody."""
+        book = self.book_at(moment)
+        return book.version, book.choice.entries
+
+    def own_at(self, moment: datetime) -> OwnLayer:
+        """Return all that is stated over the list at a moment, as known now."""
+        return _own(self._before(moment))
+
+    def own_after(self, moment: datetime) -> list[tuple[datetime, str, OwnLayer]]:
+        """Return what comes to lie over that later, with its moment and version."""
+        return [
+            (version.effective_from, version.name, version.own)
+            for version in self._usable(None)
+            if version.effective_from > moment and version.own
+        ]
 
     def list_at(self, moment: datetime) -> tuple[str, Entries]:
         """Return the list in force at a moment, without own prices, and its version."""
@@ -172,22 +195,14 @@ class PriceBooks:
             entries = _over(entries, change.entries)
         return entries
 
-    def _merged(self, versions: Sequence[_Version]) -> Entries:
-        """Return the last list among these versions with the own prices over it."""
-        last: _Version | None = None
-        own: Changes = {}
-        for version in versions:
-            if version.event.layer == "own":
-                own = {**own, **version.entries}
-            else:
-                last = version
-        entries = self._list(last) if last else self._entries
-        stated = {name: fields for name, fields in own.items() if fields is not None}
-        return _over(entries, stated)
+    def _before(self, moment: datetime) -> list[_Version]:
+        return [v for v in self._usable(None) if v.effective_from <= moment]
 
     def book_of(self, versions: Sequence[_Version]) -> PriceBook:
-        """Return the book that these versions make one after another."""
-        return PriceBook(self._merged(versions), self._name(versions))
+        """Return the book that these versions make: the last list, all own prices."""
+        lists = [version for version in versions if version.event.layer == "list"]
+        entries = self._list(lists[-1]) if lists else self._entries
+        return PriceBook(entries, self._name(versions), _own(versions))
 
     def _name(self, versions: Sequence[_Version]) -> str:
         """Return a name that no other prices have: that of the last version in force.
@@ -239,25 +254,18 @@ class _History:
         return book.price_counts(provider, model, service_tier, counts, call)
 
 
-def entries_of(event: PricesDefined) -> Changes:
-    """Return what an event says of each entry, with numbers as int or Decimal.
-
-    Raises:
-        ConfigurationError: an entry is not a JSON object, or has a number that is none.
-    """
-    return {name: _fields(name, text) for name, text in event.entries.items()}
+def _read(event: PricesDefined) -> tuple[Changes, OwnLayer]:
+    if event.layer == "own":
+        return {}, own_layer_of(event)
+    return entries_of(event.entries), OwnLayer()
 
 
-def _fields(name: str, text: str | None) -> Mapping[str, object] | None:
-    if text is None:
-        return None
-    try:
-        fields = exact_json(text)
-    except ValueError as error:
-        raise ConfigurationError(f"entry {name!r} is not JSON ({error})") from None
-    if not isinstance(fields, dict):
-        raise ConfigurationError(f"entry {name!r} is not a JSON object")
-    return cast("dict[str, object]", fields)
+def _own(versions: Sequence[_Version]) -> OwnLayer:
+    """Return what these versions state one over the other."""
+    own = OwnLayer()
+    for version in versions:
+        own = version.own.over(own) if version.own else own
+    return own
 
 
 def _over(entries: Entries, changes: Changes) -> Entries:

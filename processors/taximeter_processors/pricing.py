@@ -7,7 +7,8 @@ every machine and for ever. docs/pricing.md has the rules and their sources.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from taximeter_processors.choices import NOTHING, Choices, by_choices, choices_of
@@ -18,17 +19,18 @@ from taximeter_processors.circumstances import (
     counted_in,
     variation,
 )
-from taximeter_processors.ladders import Ladder, price_ladder
-from taximeter_processors.model_names import ModelIndex
+from taximeter_processors.ladders import Ladder, marked_up, price_ladder
 from taximeter_processors.off_peak import off_peak_of
-from taximeter_processors.price_entries import PriceEntry, priced_by, refuse_floats
+from taximeter_processors.own_layer import Entries, OwnLayer
+from taximeter_processors.price_choice import PriceChoice
+from taximeter_processors.price_entries import PriceEntry, refuse_floats
 from taximeter_processors.rates import Counts, RateCard, counts_of
-from taximeter_processors.sized_entries import SizedEntries
+from taximeter_processors.scopes import Scope
 from taximeter_schemas.charges import UnpricedReason
 from taximeter_schemas.fields import MAX_COUNT
 from taximeter_schemas.usage import INPUT_TOKENS, Usage, UsageRecorded
 
-__all__ = ["PriceBook", "Priced"]
+__all__ = ["Listed", "PriceBook", "Priced"]
 
 # More input tokens than any usage can hold.
 _NO_LIMIT: Final = MAX_COUNT * (len(INPUT_TOKENS) + 1)
@@ -37,14 +39,28 @@ _NO_LIMIT: Final = MAX_COUNT * (len(INPUT_TOKENS) + 1)
 _REMEMBERED: Final = 20_000
 
 
+_Names = tuple[str, str, str]
+
+
+class Listed(NamedTuple):
+    """What the published list says of a call; None if it has no price for it."""
+
+    pico: int | None
+
+
 class Priced(NamedTuple):
-    """What a call costs; both amounts are None, never 0, if that is not known."""
+    """What a call costs; both amounts are None, never 0, if that is not known.
+
+    `listed` is there where the price is one's own or is marked up; else the price is
+    the list's.
+    """
 
     input_pico: int | None
     output_pico: int | None
     unpriced_reason: UnpricedReason | None
     price_version: str
     price_match: str | None
+    listed: Listed | None = None
 
 
 class _Price(NamedTuple):
@@ -52,7 +68,8 @@ class _Price(NamedTuple):
 
     `inputs` and `outputs` are the whole pico-dollars of the ladder's lowest step, which
     holds up to and with `up_to` input tokens. `varies` is None for nearly all models;
-    the others are looked up once more, in their circumstances.
+    the others are looked up once more, in their circumstances. `as_listed` says that
+    these are the list's own prices.
     """
 
     match: str | None
@@ -62,19 +79,19 @@ class _Price(NamedTuple):
     ladder: Ladder
     unpriced: Priced
     varies: Varies | None
+    as_listed: bool
 
 
 class PriceBook:
     """One version of all prices.
 
     Args:
-        entries: litellm's vocabulary, numbers as int, Decimal or text.
+        entries: the list, in litellm's vocabulary, numbers as int, Decimal or text.
         version: names these prices in every charge that they make.
-        aliases: names of one's own, as "provider/model", and the entries they mean.
+        own: prices, mark-ups and names of one's own over the list.
 
     Raises:
-        ConfigurationError: if a binary float stands among the prices, or an alias
-            means no entry.
+        ConfigurationError: if a binary float stands among the prices.
 
     >>> book = PriceBook({"gpt-4o": {
     ...     "litellm_provider": "openai",
@@ -83,7 +100,7 @@ class PriceBook:
     >>> book.price_usage("openai", "gpt-4o", "standard", Usage(text_input_tokens=1000))
     ... # doctest: +NORMALIZE_WHITESPACE
     Priced(input_pico=2500000000, output_pico=0, unpriced_reason=None,
-           price_version='example-1', price_match='gpt-4o')
+           price_version='example-1', price_match='gpt-4o', listed=None)
     >>> book.price_usage("acme", "gpt-4o", "standard", Usage()).unpriced_reason
     'unknown_model'
     >>> book.price_usage("openai", "gpt-4o", "standard", Usage(pages=1)).unpriced_reason
@@ -91,19 +108,15 @@ class PriceBook:
     """
 
     def __init__(
-        self,
-        entries: Mapping[str, Mapping[str, object]],
-        version: str,
-        aliases: Mapping[str, str] | None = None,
+        self, entries: Entries, version: str, own: OwnLayer | None = None
     ) -> None:
         refuse_floats(entries)
         self.version = version
-        self._entries = entries
-        self._index = ModelIndex(entries, aliases)
-        self._sized = SizedEntries(entries)
-        self._prices: dict[tuple[str, str, str], _Price] = {}
+        self._list, self._own = entries, own or OwnLayer()
+        self.choice = PriceChoice(entries, self._own)
+        self._prices: dict[_Names, _Price] = {}
         self._variants: dict[
-            tuple[str, str, str, str | None, bool, Choices], _Price
+            tuple[*_Names, str | None, bool, Collection[Scope], Choices], _Price
         ] = {}
 
     def price(self, call: UsageRecorded) -> Priced:
@@ -116,6 +129,24 @@ class PriceBook:
     ) -> Priced:
         """Return what a usage costs at a model's prices for a service tier."""
         return self.price_counts(provider, model, service_tier, counts_of(usage))
+
+    def price_for(
+        self,
+        provider: str,
+        model: str,
+        service_tier: str,
+        usage: Usage,
+        project_id: str,
+        tags: Mapping[str, str],
+    ) -> Priced:
+        """Return what a usage would cost in these circumstances, at peak times."""
+        names = (provider, model, service_tier)
+        scopes = self.choice.scopes_of(provider, model).covering(project_id, tags)
+        price = self._variant(names, None, False, scopes, NOTHING)
+        used = counts_of(usage)
+        if price.varies is not None:
+            used = counted_in(price.varies, used, None)
+        return self._priced_by_rule(price, used, None)
 
     def price_counts(
         self,
@@ -142,10 +173,13 @@ class PriceBook:
         """
         names = (provider, model, service_tier)
         price = self._prices.get(names) or self._look_up(names)
-        match, inputs, outputs, up_to, _, unpriced, varies = price
+        match, inputs, outputs, up_to, _, unpriced, varies, _ = price
+        listed = None
         if varies is not None:
-            price, counts = self._in_circumstances(varies, names, counts, call)
-            match, inputs, outputs, up_to, _, unpriced, _ = price
+            used = counts
+            price, counts = self._in_circumstances(varies, names, used, call)
+            match, inputs, outputs, up_to, _, unpriced, _, as_listed = price
+            listed = None if as_listed else self._listed_cost(names, used, call)
         input_tokens = input_pico = output_pico = 0
         for name, count in counts.items():
             if name in inputs:
@@ -154,15 +188,29 @@ class PriceBook:
             elif name in outputs:
                 output_pico += count * outputs[name]
             elif count:
-                return self._priced_by_rule(price, counts)
+                return self._priced_by_rule(price, counts, listed)
         if input_tokens > up_to:
-            return self._priced_by_rule(price, counts)
+            return self._priced_by_rule(price, counts, listed)
         if match is None:
             return unpriced
-        return Priced(input_pico, output_pico, None, self.version, match)
+        return Priced(input_pico, output_pico, None, self.version, match, listed)
+
+    def _listed_cost(
+        self, names: _Names, counts: Counts, call: Circumstances | None
+    ) -> Listed:
+        """Return what the list alone says that a call costs."""
+        priced = self._listed.price_counts(*names, counts, call)
+        if priced.input_pico is None or priced.output_pico is None:
+            return Listed(None)
+        return Listed(priced.input_pico + priced.output_pico)
+
+    @cached_property
+    def _listed(self) -> PriceBook:
+        """The list alone: what one calls its models has no price."""
+        return PriceBook(self._list, self.version, OwnLayer(aliases=self._own.aliases))
 
     def _as_served(
-        self, names: tuple[str, str, str], counts: Counts, call: Circumstances
+        self, names: _Names, counts: Counts, call: Circumstances
     ) -> tuple[_Price, Counts]:
         """Price a name that nobody lists by the model that the provider says it was.
 
@@ -179,6 +227,8 @@ class PriceBook:
                 call.duration_ms,
                 None,
                 *choices_of(call),
+                project_id=call.project_id,
+                tags=call.tags,
             )
             found = self._in_circumstances(price.varies, served, counts, plain)
             price, counts = found
@@ -189,7 +239,7 @@ class PriceBook:
     def _in_circumstances(
         self,
         varies: Varies,
-        names: tuple[str, str, str],
+        names: _Names,
         counts: Counts,
         call: Circumstances | None,
     ) -> tuple[_Price, Counts]:
@@ -198,20 +248,25 @@ class PriceBook:
         off_peak = varies.off_peak
         cheap = bool(off_peak and call and off_peak.covers(call.occurred_at))
         choices = choices_of(call) if call and varies.by_choice else NOTHING
-        price = self._variant(names, region, cheap, choices)
+        scopes: Collection[Scope] = ()
+        if varies.scopes and call is not None:
+            scopes = varies.scopes.covering(call.project_id, call.tags)
+        price = self._variant(names, region, cheap, scopes, choices)
         if price.match is None and call is not None and call.response_model:
             return self._as_served(names, counts, call)
-        return price, counted_in(varies, counts, call)
+        return price, counted_in(price.varies or varies, counts, call)
 
-    def _priced_by_rule(self, price: _Price, counts: Counts) -> Priced:
+    def _priced_by_rule(
+        self, price: _Price, counts: Counts, listed: Listed | None
+    ) -> Priced:
         if price.match is None:
             return price.unpriced
         charged = _step(price.ladder, counts).charge(counts)
         if charged is None:
-            return price.unpriced
-        return Priced(*charged, None, self.version, price.match)
+            return price.unpriced._replace(listed=listed)
+        return Priced(*charged, None, self.version, price.match, listed)
 
-    def _look_up(self, names: tuple[str, str, str]) -> _Price:
+    def _look_up(self, names: _Names) -> _Price:
         if len(self._prices) >= _REMEMBERED:
             self._prices.clear()
         price = self._prices[names] = self._compiled(*names)
@@ -219,12 +274,13 @@ class PriceBook:
 
     def _variant(
         self,
-        names: tuple[str, str, str],
+        names: _Names,
         region: str | None,
         off_peak: bool,
+        scopes: Collection[Scope],
         choices: Choices,
     ) -> _Price:
-        key = (*names, region, off_peak, choices)
+        key = (*names, region, off_peak, scopes, choices)
         price = self._variants.get(key)
         if price is None:
             if len(self._variants) >= _REMEMBERED:
@@ -239,29 +295,31 @@ class PriceBook:
         service_tier: str,
         region: str | None = None,
         off_peak: bool = False,
+        scopes: Collection[Scope] = (),
         choices: Choices = NOTHING,
     ) -> _Price:
-        found = self._index.match(provider, model, region)
-        fields: Mapping[str, object] = {}
-        if found is not None:
-            fields = priced_by(self._entries[found.key], found.rule)
-        found, fields = self._sized.drawn(provider, model, choices, found, fields)
-        regional = self._index.has_regions(provider, model)
-        if found is None:
+        chosen = self.choice.choose(provider, model, region, scopes, choices)
+        regional = self.choice.index.has_regions(provider, model)
+        elsewhere = self.choice.scopes_of(provider, model)
+        if chosen is None:
             nothing = Priced(None, None, "unknown_model", self.version, None)
-            varies = Varies(
-                None, regional, by_call=False, by_time=False, by_choice=True
-            )
-            return _Price(None, {}, {}, _NO_LIMIT, (), nothing, varies)
-        match = str(found)
-        entry = PriceEntry(found.key, fields, service_tier, region)
+            varies = Varies(None, regional, False, False, True, elsewhere)
+            return _Price(None, {}, {}, _NO_LIMIT, (), nothing, varies, True)
+        match = str(chosen.match)
+        entry = PriceEntry(chosen.match.key, chosen.fields, service_tier, region)
         cheaper = off_peak_of(entry)
         if off_peak and cheaper is not None:
             entry = cheaper.applied(entry)
-        sized = self._sized.has(provider, model)
-        varies_by = variation(entry, cheaper, regional=regional, sized=sized)
+        varies_by = variation(
+            entry,
+            cheaper,
+            regional=regional,
+            sized=self.choice.has_sizes(provider, model),
+            scopes=elsewhere,
+            own=not chosen.as_listed,
+        )
         entry = entry.replaced(by_choices(entry.fields, choices))
-        ladder = price_ladder(entry)
+        ladder = marked_up(price_ladder(entry), chosen.factor)
         base = ladder[0][1]
         return _Price(
             match,
@@ -271,6 +329,7 @@ class PriceBook:
             ladder=ladder,
             unpriced=Priced(None, None, "unpriced_unit", self.version, match),
             varies=varies_by,
+            as_listed=chosen.as_listed,
         )
 
 

@@ -64,6 +64,12 @@ class RateCard:
         object.__setattr__(self, "whole_inputs", _whole(self.inputs, INPUT_TOKENS))
         object.__setattr__(self, "whole_outputs", _whole(self.outputs, OUTPUT_TOKENS))
 
+    def times(self, factor: Fraction) -> RateCard:
+        """Return the card with every price multiplied; what counts once stays so."""
+        inputs = {name: rate * factor for name, rate in self.inputs.items()}
+        outputs = {name: rate * factor for name, rate in self.outputs.items()}
+        return RateCard(inputs, outputs, self.own, self.once)
+
     def charge(self, used: Counts) -> tuple[int, int] | None:
         """Return the input and output cost in pico-dollars, None if a price is missing.
 

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import click
 from pydantic import ValidationError
 
-from taximeter.cli.options import Format, format_option
+from taximeter.cli.options import Format, format_option, tag_option
 from taximeter.cli.output import write_object, write_rows
 from taximeter.cli.prices_in_force import prices_in_force
 from taximeter.cli.where import Where, where_options
@@ -36,7 +36,8 @@ _TEXT = click.File("r", encoding="utf-8")
 @click.option("--max-output-tokens", type=int, metavar="N", help="[default: 0]")
 @click.option("--calls", type=int, metavar="N", help="How many of them. [default: 1]")
 @click.option("--user", "user_id", help="Whose budgets to look at as well.")
-@click.option("--project", "project_id", help="The same for a project.")
+@click.option("--project", "project_id", help="The same for a project, and its prices.")
+@tag_option
 @click.option("--compare", metavar="M2,M3", help="The same calls with other models.")
 @click.option(
     "--batch",
@@ -60,7 +61,7 @@ def command(
     most. Budgets are looked at where the data directory has a ledger.
     """
     calls = _calls(batch, text, asked)
-    estimator = Estimator.of(*prices_in_force(where))
+    estimator = Estimator.of(prices_in_force(where))
     if compare is not None:
         others = [name.strip() for name in compare.split(",") if name.strip()]
         found = estimator.compare(_only(calls), others)
@@ -75,7 +76,7 @@ def command(
 def _calls(
     batch: TextIO | None, text: TextIO | None, asked: dict[str, Any]
 ) -> list[Asked]:
-    given = {name: value for name, value in asked.items() if value is not None}
+    given = {name: value for name, value in asked.items() if value not in (None, {})}
     if batch is not None:
         if given or text is not None:
             raise ConfigurationError("--batch says all that there is to say of calls")

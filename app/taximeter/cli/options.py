@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ __all__ = [
     "data_option",
     "format_option",
     "metrics_option",
+    "tag_option",
     "topic_options",
 ]
 
@@ -61,6 +62,30 @@ def topic_options(function: F) -> F:
         help="Partitions of usage, charges and spend.  [default: 4]",
     )
     return prefix(partitions(function))
+
+
+def tag_option(function: F) -> F:
+    """Add `--tag NAME=VALUE`, as often as wanted, given as `tags: dict[str, str]`."""
+    return click.option(
+        "--tag",
+        "tags",
+        multiple=True,
+        callback=_tags,
+        metavar="NAME=VALUE",
+        help="For calls that have this tag; several times for several.",
+    )(function)
+
+
+def _tags(
+    _: click.Context, option: click.Parameter, given: Iterable[str]
+) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not (name and sign and value):
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param=option)
+        tags[name] = value
+    return tags
 
 
 def format_option(function: F) -> F:

@@ -9,15 +9,17 @@ from typing import Final
 
 import click
 
-from taximeter.cli.options import Format, data_option, format_option
+from taximeter.cli.options import Format, data_option, format_option, tag_option
 from taximeter.cli.output import write_object, write_rows
-from taximeter.cli.price_versions import import_, set_, update
+from taximeter.cli.own_prices import alias, import_, set_
+from taximeter.cli.price_versions import update
 from taximeter.cli.prices_in_force import prices_in_force
 from taximeter.cli.where import Where, where_options
 from taximeter.logs import say
 from taximeter.price_lookup import ModelPrices, Price, PriceList
 from taximeter.reading import open_ledger
 from taximeter.state import DataDir
+from taximeter_schemas.usage import UNATTRIBUTED
 
 __all__ = ["command"]
 
@@ -29,7 +31,7 @@ def command() -> None:
     """Show what a model costs and what has no price; change prices."""
 
 
-for _version in (update, set_, import_):
+for _version in (update, set_, import_, alias):
     command.add_command(_version)
 
 
@@ -37,17 +39,27 @@ for _version in (update, set_, import_):
 @click.argument("model")
 @click.option("--provider", help="Where several sell a model of that name.")
 @click.option("--service-tier", default="standard", show_default=True, metavar="TIER")
+@click.option("--project", help="For a call of this project.")
+@tag_option
 @where_options
 @format_option
 def show(
-    where: Where, model: str, provider: str | None, service_tier: str, output: Format
+    where: Where,
+    model: str,
+    provider: str | None,
+    service_tier: str,
+    project: str | None,
+    tags: dict[str, str],
+    output: Format,
 ) -> None:
     """Show the prices that a call of MODEL is charged with, and where they are from.
 
     Without a broker these are the prices of the installed list. For people tokens are
     priced by the million; as JSON and CSV each price is exact, for one unit.
     """
-    found = PriceList(*prices_in_force(where)).show(model, provider, service_tier)
+    whose = project or UNATTRIBUTED, tags
+    prices = PriceList(prices_in_force(where))
+    found = prices.show(model, provider, service_tier, *whose)
     if output == "json":
         write_object(_as_object(found))
         return
@@ -57,7 +69,8 @@ def show(
     rows = [_for_people(price) for price in _telling(found.prices)]
     write_rows(rows, output, title=f"{found.model} at {found.provider}")
     say("tokens of other kinds are priced like text")
-    say(found.resolved)
+    for line in (found.resolved, *found.why):
+        say(line)
     if found.also_at:
         say(f"also sold by {', '.join(found.also_at)}: give --provider")
 
@@ -89,6 +102,11 @@ def _as_object(found: ModelPrices) -> dict[str, object]:
         "service_tier": found.service_tier,
         "price_match": found.price_match,
         "price_version": found.price_version,
+        "rule": found.rule,
+        "scope": found.scope,
+        "stated": {name: str(value) for name, value in found.stated.items()},
+        "markup_percent": found.markup_percent,
+        "marked_up": found.marked_up,
         "resolved": found.resolved,
         "also_at": found.also_at,
         "prices": prices,

@@ -6,8 +6,10 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from taximeter_processors.own_layer import OwnLayer
 from taximeter_processors.price_book import litellm_price_book, litellm_price_file
 from taximeter_processors.pricing import PriceBook
+from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.usage import INPUT_TOKENS, OTHER_UNITS, OUTPUT_TOKENS, Usage
 
@@ -56,10 +58,8 @@ def _installed() -> PriceBook:
 
 
 def _with_own(path: Path) -> PriceBook:
-    from taximeter.own_prices import (  # noqa: PLC0415 - needs pyyaml
-        own_entries,
-        parse_own_prices,
-    )
+    from taximeter.own_entries import own_layer  # noqa: PLC0415 - needs pyyaml
+    from taximeter.own_prices import parse_own_prices  # noqa: PLC0415
 
     try:
         text = path.expanduser().read_text(encoding="utf-8")
@@ -67,6 +67,7 @@ def _with_own(path: Path) -> PriceBook:
         raise ConfigurationError(f"cannot read prices: {error}") from None
     file = litellm_price_file()
     listed = file.entries()
-    own = own_entries(parse_own_prices(text, str(path)), listed)
+    own = parse_own_prices(text, str(path))
+    layer = own_layer(own, listed, OwnLayer(), SystemClock().now())
     name = f"{file.price_version}+own-{sha256(text.encode()).hexdigest()[:8]}"
-    return PriceBook({**listed, **own}, name)
+    return PriceBook(listed, name, layer)

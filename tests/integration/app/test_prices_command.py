@@ -42,9 +42,9 @@ class Shell:
         assert code == 0, err
         return json.loads(out)
 
-    def input_usd(self, model: str, provider: str) -> str:
+    def input_usd(self, model: str, provider: str, *whose: str) -> str:
         """Return the price of an input token, as `prices show` tells it."""
-        shown = self.json("show", model, "--provider", provider)
+        shown = self.json("show", model, "--provider", provider, *whose)
         (usd,) = (
             price["usd_per_unit"]
             for price in shown["prices"]
@@ -135,7 +135,7 @@ def test_own_prices_win(shell: Shell, tmp_path: Path) -> None:
 def test_a_wrong_price_is_one_line(shell: Shell, tmp_path: Path) -> None:
     """What is given, what is missing, and nothing published."""
     for arguments, words in (
-        (("set", "m", "--provider", "p"), "give prices per million"),
+        (("set", "m", "--provider", "p"), "give prices, free, discount_percent"),
         (("set", "m", "--provider", "p", "--input-per-million", "-1"), "input_per_"),
         (("update", "--from", tmp_path / "no.json"), "cannot read"),
         (("update", "--from", "ftp://x/y.json"), "cannot read"),
@@ -166,3 +166,79 @@ async def test_python_estimates_by_published_prices_if_it_is_told_where(
     assert f"{found.input_cost_usd:f} {found.output_cost_usd:f}" == (
         "2.000000000000 3.000000000000"
     )
+
+
+def test_own_prices_hold_for_whom_they_are(shell: Shell, tmp_path: Path) -> None:
+    """By project and tag, marked up, in another currency, under names of one's own."""
+    gpt = ("--provider", "openai")
+    set_ = ("set", "gpt-4o", *gpt, "--project", "search")
+    shell.json(*set_, "--tag", "team=growth", "--price", "input_per_million=1")
+    euros = ("--price", "per_page=2", "--currency", "EUR", "--rate", "1.25")
+    shell.json("set", "our-ocr", "--provider", "vllm", *euros)
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "aliases: {our-chat: openai/gpt-4o}\n"
+        "prices:\n"
+        "  - {provider: openai, project: search, discount_percent: 20}\n"
+        "  - {project: research, markup_percent: 10}\n"
+    )
+    code, out, err = shell.run("import", file)
+    assert code == 0, err
+    assert "gpt-4o (project search)" in out
+    assert "+10 percent, for project research, on all" in err
+    assert "our-chat means openai/gpt-4o" in err
+    assert shell.input_usd("gpt-4o", "openai") == "0.0000025"
+    search = ("--project", "search")
+    assert shell.input_usd("gpt-4o", "openai", *search) == "0.000002"
+    growth = (*search, "--tag", "team=growth", "--tag", "x=y")
+    assert shell.input_usd("gpt-4o", "openai", *growth) == "0.000001"
+    research = ("--project", "research")
+    assert shell.input_usd("gpt-4o", "openai", *research) == "0.00000275"
+    assert shell.input_usd("our-chat", "azure", *search) == "0.000002"
+
+    _, _, why = shell.run("show", "gpt-4o", *gpt, *growth)
+    assert (
+        "it is a price of your own, for project search, tag team=growth: "
+        "input_per_million 1" in why
+    )
+    _, _, why = shell.run("show", "our-ocr", "--provider", "vllm")
+    assert "per_page 2, currency EUR, usd_per_unit 1.25, rate_from" in why
+    _, _, why = shell.run("show", "gpt-4o", *gpt, *research)
+    assert "marked up by 10 percent, for project research, on all" in why
+    told = shell.json("show", "our-chat", "--provider", "azure", *search)
+    assert (told["price_match"], told["rule"]) == ("gpt-4o", "alias, project")
+    assert told["stated"] == {"discount_percent": "20"}
+
+    shell.json("set", "gpt-4o", *gpt, *growth[:4], "--remove", "price")
+    assert shell.input_usd("gpt-4o", "openai", *growth) == "0.000002"
+    shell.json("alias", "our-chat", "--remove")
+    shell.json("alias", "azure/dep-1", "openai/gpt-4o")
+    assert shell.run("show", "our-chat", "--provider", "azure")[0] == 1
+    assert shell.input_usd("dep-1", "azure") == "0.0000025"
+
+
+def test_a_file_with_a_fault_changes_nothing(shell: Shell, tmp_path: Path) -> None:
+    """It is refused whole, with all faults, and the prices in force stay."""
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "prices:\n"
+        "  - {provider: openai, model: gpt-4o, input_per_million: 1}\n"
+        "  - {provider: openai, model: gpt-4o-mini, input_per_millon: 1}\n"
+        "  - {provider: openai, model: gpt-4o-mini, per_page: -1}\n"
+    )
+    code, out, err = shell.run("import", file)
+    assert (code, out) == (1, "")
+    assert "price 2: input_per_millon is no price that is known" in err
+    assert "price 3: per_page: Input should be greater" in err
+    file.write_text(
+        "prices:\n"
+        "  - {provider: openai, model: gpt-4o, input_per_million: 1}\n"
+        "  - {provider: openai, model: x, currency: EUR, per_page: 1}\n"
+        "aliases: {x: openai/nothing}\n"
+    )
+    code, out, err = shell.run("import", file)
+    assert (code, out) == (1, "")
+    assert "price 2: no rate of EUR" in err
+    assert "aliases: 'x' means 'openai/nothing'" in err
+    assert "the prices in force stay as they are" in err
+    assert shell.input_usd("gpt-4o", "openai") == "0.0000025"

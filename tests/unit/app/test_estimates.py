@@ -9,7 +9,6 @@ import pytest
 
 from taximeter.estimate_files import read_asked
 from taximeter.estimates import Asked, Estimator
-from taximeter.price_lookup import PriceList
 from taximeter_processors.pricing import PriceBook
 from taximeter_schemas.errors import ConfigurationError
 
@@ -28,7 +27,6 @@ ENTRIES: dict[str, dict[str, object]] = {
     "acme/pages": {"litellm_provider": "acme", "ocr_cost_per_page": "0.01"},
 }
 ESTIMATOR = Estimator(
-    PriceList(ENTRIES, "prices-1"),
     PriceBook(ENTRIES, "prices-1"),
     lambda _, text: len(text.split()),
 )

@@ -7,9 +7,11 @@ from decimal import Decimal
 
 import pytest
 
-from taximeter.own_prices import OwnPrice, own_entries, parse_own_prices
+from taximeter.own_entries import own_layer
+from taximeter.own_prices import OwnFile, OwnPrice, parse_own_prices
 from taximeter.price_changes import price_changes, summary, telling
-from taximeter.price_publishing import list_version, own_version
+from taximeter.price_publishing import list_version, own_versions
+from taximeter_processors.own_layer import OwnLayer
 from taximeter_processors.price_book import litellm_price_books
 from taximeter_processors.price_versions import Entries, PriceBooks
 from taximeter_processors.pricing import PriceBook
@@ -80,6 +82,17 @@ def test_the_whole_installed_list_goes_through_an_event() -> None:
     assert empty.list_at(NOON)[1] == installed
 
 
+def stated(*prices: OwnPrice) -> Entries:
+    """Return what own prices state for everybody, over the old list."""
+    return entries_of(OwnFile(list(prices)), OLD)
+
+
+def entries_of(own: OwnFile, listed: Entries) -> Entries:
+    """Return what a file states for everybody, over a list."""
+    found = own_layer(own, listed, OwnLayer(), NOON).entries
+    return {key: fields for key, fields in found.items() if fields is not None}
+
+
 def cost(entries: Entries, model: str, provider: str = "acme") -> Decimal | None:
     """Return what a million tokens in, a million out and a million cached cost."""
     usage = Usage(
@@ -115,7 +128,7 @@ def test_own_prices_take_the_place_of_the_list(
 ) -> None:
     """A model of the list or not: the price is the one that was set, 0 too."""
     own = OwnPrice.model_validate({"provider": "acme", "model": model} | price)
-    entries = {**OLD, **own_entries([own], OLD)}
+    entries = {**OLD, **stated(own)}
     assert cost(entries, model) == Decimal(usd)
     assert cost(entries, "b") == cost(OLD, "b")
     assert cost(entries, model, "other") is None
@@ -137,7 +150,8 @@ prices:
   - {provider: acme, discount_percent: 25}
   - {provider: acme, model: mine, input_per_million: 0.30, output_per_million: 0}
 """
-    entries = own_entries(parse_own_prices(text, "p.yaml"), listed)
+    own = parse_own_prices(text, "p.yaml")
+    entries = entries_of(own, listed)
     assert entries.keys() == {"acme/t", "acme/mine"}
     entry = entries["acme/t"]
     assert entry["input_cost_per_token"] == Decimal("7.5e-7")
@@ -157,7 +171,7 @@ prices:
         ("prices: [", "not YAML"),
         ("price: []", "a list of prices under 'prices:' is needed"),
         ("prices: []", "has no list of prices"),
-        ("prices: [{provider: a, model: m}]", "price 1: event: Value error, give"),
+        ("prices: [{provider: a, model: m}]", "price 1: give"),
         ("prices: [{provider: a, free: true}]", "a price is for a model"),
         ("prices: [{provider: a, model: m, input_per_million: -1}]", "input_per_m"),
         ("prices: [{provider: a, model: m, free: true, nonsense: 1}]", "nonsense"),
@@ -179,17 +193,18 @@ def test_a_mistake_in_the_file_is_named(text: str, words: str) -> None:
 def test_a_discount_on_nothing_is_a_mistake() -> None:
     """A provider that the list does not have gets no silent nothing."""
     with pytest.raises(ConfigurationError, match="no price for 'any model'"):
-        own_entries([OwnPrice(provider="nobody", discount_percent=Decimal(1))], OLD)
+        stated(OwnPrice(provider="nobody", discount_percent=Decimal(1)))
 
 
 def test_own_prices_outlive_a_later_list() -> None:
     """They lie over whichever list is in force."""
     books = PriceBooks(OLD, "v1")
-    own = own_entries([OwnPrice(provider="acme", model="a", free=True)], OLD)
-    books.learn(own_version(books, own, "tests", NOON), NOON)
+    own = OwnFile([OwnPrice(provider="acme", model="a", free=True)])
+    (version,) = own_versions(books, own, "tests", NOON)
+    books.learn(version, NOON)
     later = NOON + timedelta(days=1)
     books.learn(list_version(books, NEW, "v2", b"", later), NOON)
-    version, entries = books.entries_at(later)
-    assert version == "v2-e3b0c442"
+    name, entries = books.entries_at(later)
+    assert name == "v2-e3b0c442"
     assert cost(entries, "a") == 0
     assert cost(entries, "new") is not None

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from taximeter.price_lookup import PriceList
+from taximeter_processors.pricing import PriceBook
 from taximeter_schemas.errors import ConfigurationError
 
 
@@ -15,15 +16,17 @@ def _entry(provider: str, price: str = "0.0000025") -> dict[str, object]:
 
 
 LIST = PriceList(
-    {
-        "gpt-4o": _entry("openai"),
-        "azure/gpt-4o": _entry("azure", "0.000003"),
-        "a/shared": _entry("a"),
-        "b/shared": _entry("b"),
-        "gemini/long": _entry("gemini")
-        | {"input_cost_per_token_above_200k_tokens": "0.0000050000000000001"},
-    },
-    "prices-1",
+    PriceBook(
+        {
+            "gpt-4o": _entry("openai"),
+            "azure/gpt-4o": _entry("azure", "0.000003"),
+            "a/shared": _entry("a"),
+            "b/shared": _entry("b"),
+            "gemini/long": _entry("gemini")
+            | {"input_cost_per_token_above_200k_tokens": "0.0000050000000000001"},
+        },
+        "prices-1",
+    )
 )
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from taximeter_processors.charging import Amounts, ChargeWriter, amounts_of, tokens_in
+from taximeter_processors.pricing import Listed
 from taximeter_processors.rates import counts_of
 from taximeter_schemas.charges import ChargeAdjusted, UsagePriced, charges_adapter
 from taximeter_schemas.money import usd_from_pico
@@ -68,6 +69,31 @@ def test_unpriced_is_null_with_a_reason() -> None:
     assert charge.cost_usd is charge.input_cost_usd is charge.output_cost_usd is None
     assert charge.unpriced_reason == "unknown_model"
     assert charge.price_match is None
+
+
+@pytest.mark.parametrize(
+    ("cost", "listed", "said"),
+    [
+        (5, None, "nothing"),
+        (5, Listed(5), "nothing"),
+        (None, Listed(None), "nothing"),
+        (5, Listed(7), "0.000000000007"),
+        (5, Listed(None), None),
+        (None, Listed(7), "0.000000000007"),
+        (-5, Listed(-7), "-0.000000000007"),
+    ],
+)
+def test_what_the_list_says_is_said_where_it_differs(
+    cost: int | None, listed: Listed | None, said: str | None
+) -> None:
+    """Not at all where it is what is charged; null where the list has no price."""
+    amounts = Amounts(cost, cost and 0, cost, 0, 1, None, "v", "m", listed)
+    charge = charged(a_usage(), amounts)
+    if said == "nothing":
+        assert "list_cost_usd" not in charge.model_fields_set
+    else:
+        assert "list_cost_usd" in charge.model_fields_set
+        assert charge.list_cost_usd == (None if said is None else Decimal(said))
 
 
 def test_nothing_used_costs_zero_not_null() -> None:

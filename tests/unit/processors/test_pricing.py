@@ -167,7 +167,7 @@ def test_an_unknown_model_is_unpriced() -> None:
     """A model that the book does not know costs None, not 0, and says why."""
     book = PriceBook({"acme/model": {"litellm_provider": "acme", **TEXT}}, "test-1")
     priced = book.price_usage("acme", "other", "standard", Usage(text_input_tokens=1))
-    assert priced == (None, None, "unknown_model", "test-1", None)
+    assert priced == Priced(None, None, "unknown_model", "test-1", None)
     assert book.price_usage("other", "model", "standard", Usage())[2] == "unknown_model"
 
 
@@ -176,7 +176,7 @@ def test_a_unit_without_a_price_makes_the_call_unpriced(bucket: str) -> None:
     """One unit without a price leaves the whole call without one."""
     prices: dict[str, object] = {"input_cost_per_token": Decimal("1e-6")}
     priced = a_price(prices, text_input_tokens=1, **per_million(bucket))
-    assert priced == (None, None, "unpriced_unit", "test-1", "acme/model")
+    assert priced == Priced(None, None, "unpriced_unit", "test-1", "acme/model")
 
 
 def test_a_missing_price_matters_only_where_it_is_used() -> None:
