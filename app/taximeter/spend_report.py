@@ -15,13 +15,15 @@ from typing import Final
 from taximeter.moments import parse_moment, time_zone
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_sinks.queries import Ledger, SpendRow
-from taximeter_sinks.spend import DIMENSIONS, SUMS
+from taximeter_sinks.spend import DIMENSIONS, LIST_SUMS, SUMS
 
 __all__ = [
     "DIMENSIONS",
+    "LIST_SUMS",
     "OVERVIEW",
     "SUMS",
     "Stretch",
+    "differs_from_list",
     "parse_dimensions",
     "spend_rows",
     "total_row",
@@ -97,8 +99,20 @@ def total_row(ledger: Ledger, stretch: Stretch) -> Row:
     return _row((), ledger.totals(stretch.start, stretch.end))
 
 
+def differs_from_list(row: Row) -> bool:
+    """Tell whether own prices or mark-ups made a row what it is.
+
+    >>> differs_from_list({"markup_usd": Decimal(0), "unlisted_calls": 0,
+    ...                    "cost_usd": Decimal(1), "list_cost_usd": Decimal(1)})
+    False
+    """
+    if row["markup_usd"] or row["unlisted_calls"]:
+        return True
+    return row["list_cost_usd"] not in (None, row["cost_usd"])
+
+
 def _row(by: Sequence[str], line: SpendRow) -> Row:
-    sums: Row = {name: getattr(line, name) for name in SUMS}
+    sums: Row = {name: getattr(line, name) for name in (*SUMS, *LIST_SUMS)}
     if line.cost_usd is None and not line.unpriced_calls:
-        sums["cost_usd"] = _NOTHING
+        sums |= {"cost_usd": _NOTHING, "list_cost_usd": _NOTHING}
     return dict(zip(by, line.keys, strict=True)) | sums

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec import UNSET
 from msgspec.structs import astuple, fields
 
 from taximeter_schemas.usage import Usage
@@ -108,6 +109,7 @@ CHARGES_SCHEMA: Final = pa.schema(
         *((n, pa.int64()) for n in _LATER),
         *((n, pa.string()) for n in _CHOICES),
         ("max_results", pa.int64()),
+        ("list_cost_usd", _MONEY),
     ]
 )
 """The columns of the ledger's `charges`, in their order."""
@@ -129,12 +131,14 @@ def charges_table(charges: Sequence[Charge]) -> pa.Table:
 
 def _charge_columns(charges: Sequence[Charge]) -> dict[str, pa.Array]:
     columns = _Columns(charges)
+    charged = _amounts(columns.values("cost_usd"), _MONEY)
     return {
         "kind": _kinds(columns.values("adjusts")),
         "recorded_at": _moments(columns.values("recorded_at")),
         "input_cost_usd": _amounts(columns.values("input_cost_usd"), _MONEY),
         "output_cost_usd": _amounts(columns.values("output_cost_usd"), _MONEY),
-        "cost_usd": _amounts(columns.values("cost_usd"), _MONEY),
+        "cost_usd": charged,
+        "list_cost_usd": _listed(charges, columns.values("list_cost_usd"), charged),
         "unpriced_reason": columns.text("unpriced_reason"),
         "price_version": _text(columns.values("price_version")),
         "price_match": columns.text("price_match"),
@@ -232,6 +236,15 @@ def _text(values: Sequence[str | None]) -> pa.Array:
 def _amounts(values: Sequence[str | None], kind: pa.DataType) -> pa.Array:
     """Turn decimal text into decimals; text with too many places raises ValueError."""
     return pa.array(values, pa.string()).cast(kind)
+
+
+def _listed(
+    charges: Sequence[Charge], stated: Sequence[object], charged: pa.Array
+) -> pa.Array:
+    """Mostly nobody states it: then it is what was charged, and so is its column."""
+    if stated.count(UNSET) == len(stated):
+        return charged
+    return _amounts([charge.listed_usd for charge in charges], _MONEY)
 
 
 def _moments(values: Sequence[str]) -> pa.Array:

@@ -90,10 +90,18 @@ class Charge(msgspec.Struct, kw_only=True, gc=False):
     unpriced_reason: str | None = None
     price_version: str
     price_match: str | None = None
+    list_cost_usd: str | msgspec.UnsetType | None = msgspec.UNSET
     adjusts: str | None = None
     reason: str | None = None
     recorded: Call | None = None
     corrected: _Correction | None = None
+
+    @property
+    def listed_usd(self) -> str | None:
+        """What the published list says: what is charged, if nothing else is stated."""
+        if self.list_cost_usd is msgspec.UNSET:
+            return self.cost_usd
+        return self.list_cost_usd
 
     @property
     def call(self) -> Call:

@@ -24,6 +24,7 @@ from taximeter_sinks.read_only import check_read_only
 from taximeter_sinks.spend import (
     ProviderCostRow,
     SpendRow,
+    list_cost,
     provider_cost_query,
     spend_query,
     unpriced_query,
@@ -49,14 +50,16 @@ _VERSION: Final = "SELECT max(version) FROM schema_versions"
 class PartitionCharges(NamedTuple):
     """The charges of one source partition of `usage`, as far as they are in.
 
-    `cost_usd` is the exact sum, 0 if there is nothing priced. `max_offset` is the
-    largest usage offset among the rows, None without rows.
+    `cost_usd` is the exact sum, 0 if there is nothing priced, `list_cost_usd` that of
+    what the list says. `max_offset` is the largest usage offset among the rows, None
+    without rows.
     """
 
     cost_usd: Decimal
     rows: int
     unpriced: int
     max_offset: int | None
+    list_cost_usd: Decimal
 
 
 class Duplicates(NamedTuple):
@@ -244,9 +247,11 @@ class Ledger:
                 that it does not name are left out. None counts everything.
         """
         where = "" if up_to is None else f"WHERE {_up_to(up_to)}"
+        listed = list_cost(self.schema_version())
         answer = self._ask(
             "SELECT source_partition, coalesce(sum(cost_usd), 0)::DECIMAL(38, 12), "  # noqa: S608
-            "count(*), count(*) FILTER (cost_usd IS NULL), max(source_offset) "
+            "count(*), count(*) FILTER (cost_usd IS NULL), max(source_offset), "
+            f"coalesce(sum({listed}), 0)::DECIMAL(38, 12) "
             f"FROM charges {where} GROUP BY 1 ORDER BY 1"
         )
         return {row[0]: PartitionCharges(*row[1:]) for row in answer.rows}

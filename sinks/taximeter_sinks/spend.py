@@ -18,9 +18,11 @@ from taximeter_sinks.quack import sql_literal
 
 __all__ = [
     "DIMENSIONS",
+    "LIST_SUMS",
     "SUMS",
     "ProviderCostRow",
     "SpendRow",
+    "list_cost",
     "provider_cost_query",
     "spend_query",
     "unpriced_query",
@@ -44,14 +46,17 @@ DIMENSIONS: Final = (*_COLUMNS, "hour", *_PERIODS)
 SUMS: Final = ("cost_usd", "calls", "unpriced_calls", "input_tokens", "output_tokens")
 """What is added up, in the order in which it stands after the dimensions."""
 
+LIST_SUMS: Final = ("list_cost_usd", "markup_usd", "unlisted_calls")
+"""What is added up behind them: what the list says, and what makes the difference."""
+
 _CALLS: Final = "count(*) FILTER (kind = 'charge')"
-# Token columns that ledgers have from version 6 on; an older one is read as it is.
+# Token columns that ledgers have from version 4 on; an older one is read as it is.
 _LATER: Final = (
     "cache_read_explicit_tokens",
     "cache_write_12h_tokens",
     "citation_tokens",
 )
-_LATER_SINCE: Final = 6
+_LATER_SINCE: Final = 4
 _NOT_YET: Final = ", ".join(f"0::BIGINT AS {name}" for name in _LATER)
 _OLDER_CHARGES: Final = (
     f"(SELECT {_NOT_YET} WHERE false UNION ALL BY NAME FROM charges)"  # noqa: S608
@@ -60,20 +65,15 @@ _EACH_INPUT: Final = [f"coalesce({n}, 0)" if n in _LATER else n for n in INPUT_T
 _INPUT: Final = f"coalesce(sum({' + '.join(_EACH_INPUT)}), 0)::BIGINT"
 _OUTPUT: Final = f"coalesce(sum({' + '.join(OUTPUT_TOKENS)}), 0)::BIGINT"
 
-# A sum over nothing priced stays NULL: unpriced is not free.
-_AGGREGATES: Final = f"""
-    sum(cost_usd) AS cost_usd,
-    {_CALLS} AS calls,
-    count(*) FILTER (cost_usd IS NULL) AS unpriced_calls,
-    {_INPUT} AS input_tokens,
-    {_OUTPUT} AS output_tokens
-"""
+_LIST_COST_SINCE: Final = 5
 
 
 class SpendRow(NamedTuple):
     """One line of a report; `keys` are the dimensions' values, in their order.
 
-    `cost_usd` is None where nothing in the row has a price.
+    `cost_usd` is None where nothing in the row has a price, `list_cost_usd` where the
+    list has none. `markup_usd` is what own prices and mark-ups add to the list's,
+    below 0 what they take off; `unlisted_calls` have a price, and none in the list.
     """
 
     keys: tuple[object, ...]
@@ -82,6 +82,9 @@ class SpendRow(NamedTuple):
     unpriced_calls: int
     input_tokens: int
     output_tokens: int
+    list_cost_usd: Decimal | None
+    markup_usd: Decimal | None
+    unlisted_calls: int
 
 
 # Calls that state what their provider takes, and what corrected them later.
@@ -147,7 +150,7 @@ def spend_query(
     end: datetime | None = None,
     time_zone: str = "UTC",
     limit: int | None = None,
-    version: int = _LATER_SINCE,
+    version: int = _LIST_COST_SINCE,
 ) -> str:
     """Return the query for spend by these dimensions over `[start, end)`.
 
@@ -160,13 +163,36 @@ def spend_query(
     """
     zone = _known(time_zone)
     keys = "".join(f'{_expression(name, zone)} AS "{name}", ' for name in by)
-    select = f"SELECT {keys}{_AGGREGATES} FROM {_charges(version)}"  # noqa: S608
+    select = f"SELECT {keys}{_aggregates(version)} FROM {_charges(version)}"  # noqa: S608
     lines = [select, _between(start, end)]
     if by:
         lines += [f"GROUP BY {_places(by)}", f"ORDER BY {_order(by)}"]
     if limit is not None:
         lines.append(f"LIMIT {int(limit)}")
     return "\n".join(lines)
+
+
+def list_cost(version: int) -> str:
+    """Return the column that says what the list says, in a ledger of that version.
+
+    Before it came, nothing but the list's prices was charged.
+    """
+    return "list_cost_usd" if version >= _LIST_COST_SINCE else "cost_usd"
+
+
+def _aggregates(version: int) -> str:
+    # A sum over nothing priced stays NULL: unpriced is not free.
+    listed = list_cost(version)
+    return f"""
+        sum(cost_usd) AS cost_usd,
+        {_CALLS} AS calls,
+        count(*) FILTER (cost_usd IS NULL) AS unpriced_calls,
+        {_INPUT} AS input_tokens,
+        {_OUTPUT} AS output_tokens,
+        sum({listed}) AS list_cost_usd,
+        sum(cost_usd - {listed}) AS markup_usd,
+        count(*) FILTER ({listed} IS NULL AND cost_usd IS NOT NULL) AS unlisted_calls
+    """
 
 
 def unpriced_query(version: int = _LATER_SINCE) -> str:

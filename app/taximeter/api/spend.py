@@ -39,7 +39,11 @@ Money = Annotated[Decimal, PlainSerializer(_plain, return_type=str)]
 
 
 class Spend(BaseModel):
-    """Sums; `cost_usd` is null, never 0, where all calls are unpriced."""
+    """Sums; `cost_usd` is null, never 0, where all calls are unpriced.
+
+    `list_cost_usd` is what the published list says, `markup_usd` what own prices and
+    mark-ups make of the calls that it prices; `unlisted_calls` it has no price for.
+    """
 
     # A row also has each dimension's value under the dimension's name.
     model_config = ConfigDict(
@@ -53,6 +57,9 @@ class Spend(BaseModel):
                     "unpriced_calls": 0,
                     "input_tokens": 1500000,
                     "output_tokens": 380000,
+                    "list_cost_usd": "13.717421000000",
+                    "markup_usd": "-1.371742100000",
+                    "unlisted_calls": 0,
                 }
             ]
         },
@@ -63,6 +70,9 @@ class Spend(BaseModel):
     unpriced_calls: int
     input_tokens: int
     output_tokens: int
+    list_cost_usd: Money | None
+    markup_usd: Money | None
+    unlisted_calls: int
 
 
 class SpendReport(BaseModel):

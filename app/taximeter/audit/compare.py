@@ -31,6 +31,7 @@ class PartitionAudit:
     charges_pico: int = 0
     table_pico: int = 0
     ledger_pico: int = 0
+    list_pico: int = 0
     events: int = 0
     unpriced: int = 0
     charges: int = 0
@@ -117,8 +118,11 @@ def _same(account: PartitionAudit, must: Expected, have: Expected) -> None:
     _count_made(account, have)
     if must.cost_pico != have.cost_pico:
         by = (must.cost_pico or 0) - (have.cost_pico or 0)
-        said = f"charged {_usd(have)}, recomputed {_usd(must)}"
+        said = f"charged {_usd(have.cost_pico)}, recomputed {_usd(must.cost_pico)}"
         account.differs(by, f"{said}, usage at {_at(must)}")
+    if must.list_pico != have.list_pico:
+        said = f"listed {_usd(have.list_pico)}, recomputed {_usd(must.list_pico)}"
+        account.differs(0, f"{said}, usage at {_at(must)}")
 
 
 def _count_expected(account: PartitionAudit, charge: Expected) -> None:
@@ -130,11 +134,12 @@ def _count_expected(account: PartitionAudit, charge: Expected) -> None:
 def _count_made(account: PartitionAudit, charge: Expected) -> None:
     account.charges += 1
     account.charges_pico += charge.cost_pico or 0
+    account.list_pico += charge.list_pico or 0
 
 
 def _at(charge: Expected) -> str:
     return f"offset {charge.offset}, position {charge.position}"
 
 
-def _usd(charge: Expected) -> str:
-    return "nothing" if charge.cost_pico is None else usd_text(charge.cost_pico)
+def _usd(pico: int | None) -> str:
+    return "nothing" if pico is None else usd_text(pico)

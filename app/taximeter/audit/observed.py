@@ -71,6 +71,11 @@ def _made(charge: dict[str, str | int | None]) -> Expected:
     return Expected(
         int(charge["source_offset"] or 0),
         int(charge["source_position"] or 0),
-        None if cost is None else pico_from_usd(Decimal(str(cost))),
+        _pico(cost),
         str(charge["price_version"]),
+        _pico(charge.get("list_cost_usd", cost)),
     )
+
+
+def _pico(usd: str | int | None) -> int | None:
+    return None if usd is None else pico_from_usd(Decimal(str(usd)))

@@ -22,12 +22,16 @@ __all__ = ["Expected", "Recomputed", "expected_charges"]
 
 
 class Expected(NamedTuple):
-    """A charge that must exist; `cost_pico` is None where there is no price."""
+    """A charge that must exist; `cost_pico` is None where there is no price.
+
+    `list_pico` is what the published list says, None where that has no price.
+    """
 
     offset: int
     position: int
     cost_pico: int | None
     price_version: str
+    list_pico: int | None
 
 
 @dataclass
@@ -77,5 +81,6 @@ def _charges(
             ids.add(reading.event_id.int)
             amounts = amounts_of(reading, pricer)
             cost, version = amounts.cost_pico, amounts.price_version
-            charges.append(Expected(record.offset, position, cost, version))
+            listed = amounts.listed.pico if amounts.listed else cost
+            charges.append(Expected(record.offset, position, cost, version, listed))
     return charges

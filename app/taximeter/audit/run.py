@@ -173,6 +173,10 @@ def _compare_ledger(
     by = part.ledger_pico - part.table_pico
     if by:
         part.differs(by, f"ledger differs from the spend table: {_by(by)}")
+    listed = pico_from_usd(found.list_cost_usd) if found else 0
+    if listed != part.list_pico and part.ledger_rows == part.charges:
+        more = _by(listed - part.list_pico)
+        part.differs(0, f"ledger's list cost differs from the charges': {more}")
     unpriced = (found.unpriced if found else 0) - table.unpriced_calls
     if unpriced:
         part.differs(0, f"ledger has {unpriced:+d} unpriced rows")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +16,11 @@ from taximeter.logs import say
 from taximeter.provider_costs import COLUMNS, difference_rows, total_difference
 from taximeter.reading import open_ledger
 from taximeter.spend_report import (
+    LIST_SUMS,
     OVERVIEW,
     SUMS,
     Stretch,
+    differs_from_list,
     parse_dimensions,
     spend_rows,
     total_row,
@@ -29,8 +32,8 @@ __all__ = ["command", "write_overview"]
 
 Row = dict[str, object]
 
-_UNPRICED: Final = "unpriced"
 _SELLERS: Final = ("provider", "model")
+_AMOUNTS: Final = {"cost_usd": "unpriced", "list_cost_usd": "none", "markup_usd": "-"}
 
 
 @click.command()
@@ -76,7 +79,7 @@ def command(
             _write_by(dimensions, rows, total, output)
         else:
             total = write_overview(ledger, stretch, output, limit)
-    _tell_unpriced(total)
+    _tell_prices(total)
 
 
 def write_overview(
@@ -95,21 +98,27 @@ def write_overview(
         rows: list[Row] = [{"by": "total", "value": None, **total}]
         for (name, _), found in sections.items():
             rows += [{"by": name, "value": row[name], **row} for row in found]
-        write_rows(rows, output, ("by", "value", *SUMS))
+        write_rows(rows, output, ("by", "value", *SUMS, *LIST_SUMS))
     else:
-        _write_section("Spend", [total], SUMS)
+        sums = _sums([total, *chain.from_iterable(sections.values())])
+        _write_section("Spend", [total], sums)
         for (name, title), found in sections.items():
-            _write_section(title, found, (name, *SUMS))
+            _write_section(title, found, (name, *sums))
     return total
 
 
 def _write_by(by: Sequence[str], rows: list[Row], total: Row, output: Format) -> None:
-    columns = (*by, *SUMS)
     if output == "table":
         last: Row = {by[0]: "total", **dict.fromkeys(by[1:], ""), **total}
+        columns = (*by, *_sums([*rows, last]))
         write_rows(_for_people([*rows, last]), output, columns)
     else:
-        write_rows(rows, output, columns)
+        write_rows(rows, output, (*by, *SUMS, *LIST_SUMS))
+
+
+def _sums(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Return what people are shown: the list's side where it is another."""
+    return (*SUMS, *LIST_SUMS) if any(map(differs_from_list, rows)) else SUMS
 
 
 def _write_differences(
@@ -138,20 +147,25 @@ def _write_section(title: str, rows: list[Row], columns: Sequence[str]) -> None:
 
 def _for_people(rows: list[Row]) -> Iterator[Row]:
     """Say what a cell without a value means, with costs under one another."""
-    costs = [_cost(row["cost_usd"]) for row in rows]
-    width = max(map(len, costs), default=0)
-    for row, cost in zip(rows, costs, strict=True):
+    amounts = {
+        name: [_cost(row[name], words) for row in rows]
+        for name, words in _AMOUNTS.items()
+    }
+    widths = {name: max(map(len, all_), default=0) for name, all_ in amounts.items()}
+    for number, row in enumerate(rows):
         named = {name: "(none)" if v is None else v for name, v in row.items()}
-        yield named | {"cost_usd": cost.rjust(width)}
+        yield named | {n: amounts[n][number].rjust(widths[n]) for n in amounts}
 
 
-def _cost(cost: object) -> str:
-    return _UNPRICED if cost is None else f"{cost:f}"
+def _cost(cost: object, unknown: str) -> str:
+    return unknown if cost is None else f"{cost:f}"
 
 
-def _tell_unpriced(total: Row) -> None:
+def _tell_prices(total: Row) -> None:
     if total["unpriced_calls"]:
         say(
             f"{total['unpriced_calls']} calls have no known price and are in no sum: "
             "'taximeter report --by provider,model' shows which"
         )
+    if total["unlisted_calls"]:
+        say(f"{total['unlisted_calls']} calls have a price that no list has")

@@ -19,6 +19,7 @@ from tests.builders import NOON, a_usage, an_id
 from tests.unit.sinks.charge_builders import a_charge, an_adjustment, charges_record
 
 LATE = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)  # a day later in Berlin
+PICO = Decimal("0.000000000001")
 
 
 @pytest.fixture
@@ -77,16 +78,42 @@ def test_an_older_ledger_is_read_as_it_is(ledger: Ledger, tmp_path: Path) -> Non
 
 def test_spend_by_user_adds_up(ledger: Ledger) -> None:
     """Dearest first; what has no price has no cost and is counted as that."""
-    rows = [(row.keys, *row[1:]) for row in ledger.spend(["user"])]
+    rows = [tuple(row) for row in ledger.spend(["user"])]
     assert rows == [
-        (("alice",), Decimal("3.3"), 2, 0, 2000, 400),
-        (("ada",), Decimal("0.000000000001"), 1, 0, 110, 7),
-        (("unattributed",), Decimal("-0.1"), 0, 0, 0, 3),
-        (("bob",), None, 1, 1, 110, 7),
+        (("alice",), Decimal("3.3"), 2, 0, 2000, 400, Decimal("3.3"), 0, 0),
+        (("ada",), PICO, 1, 0, 110, 7, PICO, 0, 0),
+        (("unattributed",), Decimal("-0.1"), 0, 0, 0, 3, Decimal("-0.1"), 0, 0),
+        (("bob",), None, 1, 1, 110, 7, None, None, 0),
     ]
     total = ledger.totals()
     assert total.cost_usd == Decimal("3.200000000001")
     assert (total.calls, total.unpriced_calls) == (4, 1)
+
+
+async def test_what_the_list_says_is_summed_beside(tmp_path: Path) -> None:
+    """Mark-ups add up over what the list prices; what it does not is counted."""
+    costs = [("0.012", "0.010"), ("0.008", "0.010"), ("0.5", None), (None, "0.010")]
+    charges = [
+        a_charge(
+            offset=number,
+            cost_usd=cost,
+            recorded=a_usage(user_id="ada", event_id=an_id(number)),
+            list_cost_usd=None if listed is None else Decimal(listed),
+        )
+        for number, (cost, listed) in enumerate(costs)
+    ]
+    path = tmp_path / "ledger.duckdb"
+    sink = DuckDBSink(path, Topics())
+    sink.add([charges_record([charge], n) for n, charge in enumerate(charges)])
+    await sink.flush()
+    sink.close()
+    with Ledger.open(path) as ledger:
+        (row,) = ledger.spend(["user"])
+        (part,) = ledger.charged_by_partition().values()
+    assert (row.cost_usd, row.list_cost_usd) == (Decimal("0.52"), Decimal("0.03"))
+    assert row.markup_usd == 0
+    assert (row.unlisted_calls, row.unpriced_calls) == (1, 1)
+    assert part.list_cost_usd == Decimal("0.03")
 
 
 def test_days_are_those_of_the_time_zone(ledger: Ledger) -> None:
@@ -109,7 +136,7 @@ def test_a_stretch_of_time_is_half_open(ledger: Ledger) -> None:
 def test_nothing_spent_is_not_zero(ledger: Ledger) -> None:
     """A stretch without calls has no cost, no calls and no tokens."""
     nothing = ledger.totals(start=LATE + timedelta(days=1))
-    assert nothing == ((), None, 0, 0, 0, 0)
+    assert nothing == ((), None, 0, 0, 0, 0, None, None, 0)
 
 
 @pytest.mark.parametrize(
@@ -123,15 +150,20 @@ def test_every_dimension_can_be_asked_for(ledger: Ledger, by: str) -> None:
     assert total == ledger.totals().cost_usd
 
 
+def charged(usd: str, rows: int, unpriced: int, last: int) -> PartitionCharges:
+    """Return charges of one partition at the list's prices."""
+    return PartitionCharges(Decimal(usd), rows, unpriced, last, Decimal(usd))
+
+
 def test_the_audit_gets_exact_sums_by_partition(ledger: Ledger) -> None:
     """As far as asked for, and no further."""
     assert ledger.charged_by_partition() == {
-        0: PartitionCharges(Decimal("1.100000000001"), 2, 0, 1),
-        1: PartitionCharges(Decimal("2.1"), 3, 1, 5),
+        0: charged("1.100000000001", 2, 0, 1),
+        1: charged("2.1", 3, 1, 5),
     }
     assert ledger.charged_by_partition({0: 0, 1: 4}) == {
-        0: PartitionCharges(Decimal("0.000000000001"), 1, 0, 0),
-        1: PartitionCharges(Decimal("2.2"), 2, 1, 0),
+        0: charged("0.000000000001", 1, 0, 0),
+        1: charged("2.2", 2, 1, 0),
     }
     assert ledger.charged_by_partition({}) == {}
     assert ledger.duplicates() == Duplicates(0, 0)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from taximeter_schemas.charges import Charge, ChargeAdjusted, UsagePriced
@@ -25,10 +25,12 @@ def a_charge(
     position: int = 0,
     cost_usd: str | None = "0.006000000000",
     recorded: UsageRecorded | None = None,
+    **stated: Any,  # noqa: ANN401 - further fields
 ) -> UsagePriced:
     """Return the charge for one call; without a cost it is unpriced."""
     cost = None if cost_usd is None else Decimal(cost_usd)
     return UsagePriced(
+        **stated,
         recorded_at=NOON + timedelta(seconds=1),
         source_partition=partition,
         source_offset=offset,
@@ -96,6 +98,8 @@ def charges_record(
 def _encoded(charge: Charge) -> bytes:
     name = "recorded" if isinstance(charge, UsagePriced) else "corrected"
     event: UsageRecorded | UsageCorrected = getattr(charge, name)
-    fields = charge.model_dump(mode="json", exclude={name})
+    # Left out and null are two things to say of what the list says.
+    unsaid = {"list_cost_usd"} - charge.model_fields_set
+    fields = charge.model_dump(mode="json", exclude={name, *unsaid})
     fields[name] = event.model_dump(mode="json", exclude_unset=True)
     return json.dumps(fields).encode()

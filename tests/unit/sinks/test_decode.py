@@ -43,6 +43,21 @@ def test_an_unpriced_charge_has_no_cost() -> None:
     assert (row["cost_usd"], row["unpriced_reason"]) == (None, "unknown_model")
 
 
+def test_what_the_list_says_is_what_is_charged_unless_it_is_stated() -> None:
+    """Left out it is the same amount; null says that the list has no price."""
+    charges = [
+        a_charge(position=0),
+        a_charge(position=1, list_cost_usd=Decimal("0.005")),
+        a_charge(position=2, list_cost_usd=None),
+        a_charge(position=3, cost_usd=None, list_cost_usd=Decimal("0.005")),
+        a_charge(position=4, cost_usd=None),
+    ]
+    table = decode_charges([charges_record(charges)]).table
+    charged, listed = Decimal("0.006"), Decimal("0.005")
+    assert table["list_cost_usd"].to_pylist() == [charged, listed, None, listed, None]
+    assert table["cost_usd"].to_pylist() == [charged, charged, charged, None, None]
+
+
 def test_defaults_that_were_left_out_are_filled_in() -> None:
     """An event that says only what it must reads as its schema has it."""
     (row,) = decode_charges([charges_record([a_charge()])]).table.to_pylist()
