@@ -5,6 +5,7 @@ What the agents do is in `agents/`; what it means is in the pure modules.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
@@ -206,10 +207,11 @@ def _declare_agent(
                 await partitions.take(event)
 
     async def flushing() -> None:
-        while not app.should_stop:
-            await app.sleep(_TICK_SECONDS)
-            async with _ending_with_what_fails(app, name):
-                await partitions.tick()
+        async with _ending_if_cancelled(app, name):
+            while not app.should_stop:
+                await app.sleep(_TICK_SECONDS)
+                async with _ending_with_what_fails(app, name):
+                    await partitions.tick()
 
     async def assigned(*assignment: Any, **_: object) -> None:  # noqa: ANN401
         tps: set[TP] = assignment[-1]
@@ -243,6 +245,22 @@ async def _ending_with_what_fails(app: faust.App, name: str) -> AsyncIterator[No
         log.critical("%s failed, the worker ends: %r", name, error)
         _end_soon(_CRASHED)
         await app.crash(error)
+        raise
+
+
+@asynccontextmanager
+async def _ending_if_cancelled(app: faust.App, name: str) -> AsyncIterator[None]:
+    """End the process if a task is cancelled that is to run as long as it does.
+
+    aiokafka cancels what waits on a connection that it closes; Faust takes that for an
+    end that was wanted, and nobody would flush again.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not app.should_stop:
+            log.critical("%s was cancelled, the worker ends", name)
+            _end_soon(_CRASHED)
         raise
 
 

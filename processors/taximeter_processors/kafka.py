@@ -271,7 +271,11 @@ async def is_member(consumer: AIOKafkaConsumer) -> bool:
     """
     group: Any = consumer._coordinator
     beat = HeartbeatRequest(group.group_id, group.generation, group.member_id)
-    answer = await group._send_req(beat)
+    try:
+        answer = await group._send_req(beat)
+    except asyncio.CancelledError as error:
+        # What waits on a connection that is closed is cancelled; we are not.
+        raise KafkaError("the connection to the coordinator is closed") from error
     return bool(answer.error_code == NoError.errno)
 
 

@@ -258,7 +258,7 @@ class Partitions:
         for partition, opening in list(self._opening.items()):
             if opening.done():
                 del self._opening[partition]
-                opening.result()  # an error that is not Kafka's ends the worker
+                self._opened_or_failed(partition, opening)
         if self._app.rebalancing:
             return
         now = monotonic()
@@ -266,6 +266,14 @@ class Partitions:
             del self._open_at[partition]
             opening = asyncio.create_task(self._open_one(partition))
             self._opening[partition] = opening
+
+    def _opened_or_failed(self, partition: int, opening: asyncio.Task[None]) -> None:
+        if opening.cancelled():
+            # Not by us: aiokafka cancels whoever waits for an answer on a connection
+            # that it closes.
+            self._failed(partition, "opening", TimeoutError("cut off from Kafka"))
+        else:
+            opening.result()  # an error that is not Kafka's ends the worker
 
     async def _end_openings(self, partitions: set[int]) -> None:
         openings = [self._opening.pop(partition) for partition in partitions]

@@ -118,8 +118,8 @@ class BrokerSide:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=16 * 1024 * 1024,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             return [read async for read in _up_to_the_end(consumer, topic)]
         finally:
             await consumer.stop()

@@ -105,11 +105,14 @@ class Consumer:
     def __init__(self) -> None:
         self.fails = False
         self.member = True
+        self.cut_off = False
         self.asked = 0
 
     async def is_member(self) -> bool:
         """Tell whether the group counts us in."""
         self.asked += 1
+        if self.cut_off:
+            raise asyncio.CancelledError
         return self.member
 
     async def position(self, _: object) -> int | None:
@@ -411,3 +414,15 @@ async def test_whoever_is_fenced_and_not_a_member_any_more_waits(owned: Owned) -
 
     await eventually_async(asked_again, 20)
     assert len(owned.works) == 1
+
+
+async def test_an_opening_that_somebody_else_cancelled_is_begun_anew(
+    owned: Owned,
+) -> None:
+    """A connection that is closed cancels who waits on it, and not the worker."""
+    owned.consumer.cut_off = True
+    await owned.partitions.own({0, 1})
+    await owned.partitions.tick()
+    await eventually_async(lambda: _said(owned.consumer.asked == 2))
+    owned.consumer.cut_off = False
+    await owned.opens(2)
