@@ -23,7 +23,7 @@ from taximeter_schemas.spend import Partial, PartialRow, SpendAdvanced
 from taximeter_schemas.usage import (
     INPUT_TOKENS,
     OUTPUT_TOKENS,
-    UsageEvent,
+    ChargedEvent,
     usage_event_adapter,
 )
 from tests.builders import NOON
@@ -64,7 +64,7 @@ class FlatPricer:
         )
 
 
-def as_packed(*items: UsageEvent | bytes) -> bytes:
+def as_packed(*items: ChargedEvent | bytes) -> bytes:
     """Return a record's value with these events, or bytes as they stand."""
     return packed(
         [item if isinstance(item, bytes) else encode_event(item) for item in items]
@@ -90,7 +90,7 @@ class Bench:
         default_factory=list[tuple[bytes, bytes]]
     )
     letters: list[DeadLetter] = field(default_factory=list[DeadLetter])
-    forwarded: list[UsageEvent] = field(default_factory=list[UsageEvent])
+    forwarded: list[ChargedEvent] = field(default_factory=list[ChargedEvent])
     partials: list[PartialRow] = field(default_factory=list[PartialRow])
 
     def __post_init__(self) -> None:

@@ -26,7 +26,12 @@ from taximeter_schemas.fields import Event
 from taximeter_schemas.prices import PricesDefined, PriceVersionPublished
 from taximeter_schemas.spend import SpendAdvanced
 from taximeter_schemas.topics import Topic, Topics
-from taximeter_schemas.usage import UsageCorrected, UsageNotUnderstood, UsageRecorded
+from taximeter_schemas.usage import (
+    UsageCorrected,
+    UsageNotUnderstood,
+    UsageRecorded,
+    UsageRepriced,
+)
 
 __all__ = ["EVENTS", "DocumentedEvent", "documents", "json_schema", "main"]
 
@@ -79,6 +84,7 @@ _SOURCE = "`<source_partition>:<source_offset>`; the partition is the source's t
 EVENTS: Final = (
     DocumentedEvent(UsageRecorded, _TOPICS.usage, "`event_id`", _ONE_OR_MANY),
     DocumentedEvent(UsageCorrected, _TOPICS.usage, "`event_id`", _ONE_OR_MANY),
+    DocumentedEvent(UsageRepriced, _TOPICS.usage, "`event_id`", _ONE_OR_MANY),
     DocumentedEvent(UsageNotUnderstood, _TOPICS.usage, "`event_id`", _ONE_OR_MANY),
     DocumentedEvent(UsagePriced, _TOPICS.charges, _SOURCE, _CHARGES),
     DocumentedEvent(ChargeAdjusted, _TOPICS.charges, _SOURCE, _CHARGES),

@@ -10,7 +10,7 @@ from taximeter_producers.emitter import unfit
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_schemas.clock import Clock
 from taximeter_schemas.errors import BrokerUnavailable
-from taximeter_schemas.records import MAX_EVENT_BYTES, Fault, kept_usage, read_record
+from taximeter_schemas.records import MAX_EVENT_BYTES, Fault, kept_usage, read_emitted
 from taximeter_schemas.usage import EmittedEvent, UsageEvent
 
 __all__ = ["MAX_LINE_BYTES", "Emission", "emit_lines", "lines_of"]
@@ -97,7 +97,7 @@ def _read(line: bytes | None, clock: Clock) -> Iterator[EmittedEvent | str]:
     if line is None:
         yield f"too_large: a line has at most {MAX_LINE_BYTES} bytes"
         return
-    for reading in read_record(line, clock.now()):
+    for reading in read_emitted(line, clock.now()):
         event = kept_usage(reading) if isinstance(reading, Fault) else reading
         if event is None:
             yield _why(reading)

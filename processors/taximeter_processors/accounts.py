@@ -65,11 +65,13 @@ class Account:
     def status(self) -> tuple[bytes, bytes]:
         """Return the `BudgetStatus` as a record: the latest one of a key counts."""
         spent = self.cost_pico
+        # A re-pricing can arrive before the partial that has its call.
+        unpriced = max(0, self.unpriced_calls)
         value = (
             f'{self._facts}"spent_usd":"{usd_text(spent)}",'
             f'"remaining_usd":"{usd_text(self.limit_pico - spent)}",'
             f'"state":"{_state(spent, self.limit_pico)}",'
-            f'"calls":{self.calls},"unpriced_calls":{self.unpriced_calls}}}'
+            f'"calls":{self.calls},"unpriced_calls":{unpriced}}}'
         )
         return self._key, value.encode()
 

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 
 from taximeter_processors.rates import Counts, counts_of
 from taximeter_schemas.fields import EARLIEST, MAX_COUNT, MAX_TAGS, Usd
+from taximeter_schemas.money import pico_from_usd, usd_text
 from taximeter_schemas.records import (
     MAX_AHEAD,
     Fault,
@@ -30,16 +31,22 @@ from taximeter_schemas.records import (
 )
 from taximeter_schemas.usage import (
     UNATTRIBUTED,
+    ChargedEvent,
+    UnpricedReason,
     Usage,
     UsageCorrected,
     UsageRecorded,
+    UsageRepriced,
 )
 
-__all__ = ["Call", "Reading", "Readings", "read_usage"]
+__all__ = ["Call", "Counting", "Reading", "Readings", "Repriced", "read_usage"]
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _Hash = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
+
+# As we write amounts, and no more digits than the models take.
+_Usd = Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,26}\.[0-9]{12}$")]
 
 if TYPE_CHECKING:
     _Used = Counts
@@ -104,14 +111,84 @@ class Call(
         return cls(**said)
 
 
-Reading = Call | UsageCorrected | Fault
+class Repriced(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    kw_only=True,
+    gc=False,
+):
+    """One call at another price: the fields, bounds and defaults of `UsageRepriced`.
+
+    Amounts are text with all their 12 places; others are left to the models.
+    """
+
+    event_id: UUID
+    schema_version: Literal[1] = 1
+    occurred_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    source: _Name = "unknown"
+    provider: _Name
+    model: _Name
+    operation: _Name = "chat"
+    service_tier: _Name = "standard"
+    user_id: _Name = UNATTRIBUTED
+    project_id: _Name = UNATTRIBUTED
+    session_id: _Name | None = None
+    conversation_id: _Name | None = None
+    endpoint: _Name | None = None
+    tags: Annotated[dict[_Name, _Name], msgspec.Meta(max_length=MAX_TAGS)] = {}
+    response_model: _Name | None = None
+    response_id: _Name | None = None
+    api_key_hash: _Hash | None = None
+    region: _Name | None = None
+    prompt_hash: _Hash | None = None
+    trace_id: _Hash | None = None
+    span_id: _Hash | None = None
+    image_size: _Name | None = None
+    image_quality: _Name | None = None
+    video_resolution: _Name | None = None
+    search_context_size: _Name | None = None
+    max_results: _Count | None = None
+    event_type: Literal["UsageRepriced"]
+    reprices: UUID
+    status: Literal["ok", "error"] = "ok"
+    old_input_cost_usd: _Usd
+    old_output_cost_usd: _Usd
+    old_unpriced_reason: UnpricedReason | None = None
+    old_price_version: _Name
+    new_input_cost_usd: _Usd
+    new_output_cost_usd: _Usd
+    old_list_cost_usd: _Usd | None = None
+    new_list_cost_usd: _Usd | None = None
+    new_price_version: _Name
+    price_match: _Name | None = None
+    reason: _Name
+    repriced_by: _Name
+
+    @classmethod
+    def of(cls, event: UsageRepriced) -> Repriced:
+        """Return the same, from an event that was read through the model."""
+        said: dict[str, Any] = {
+            name: getattr(event, name) for name in event.model_fields_set
+        }
+        for name, value in said.items():
+            if name.endswith("_cost_usd") and value is not None:
+                said[name] = usd_text(pico_from_usd(value))
+        return cls(**said)
+
+
+Counting = Call | UsageCorrected | Repriced
+"""An event that counts: a call, or a statement about an earlier one."""
+
+Reading = Counting | Fault
 
 
 class Readings(NamedTuple):
     """What stands in one record, in its order.
 
     `encoded` has the JSON of each event, in our own notation; nothing for a fault.
-    `plain` says that there is nothing but calls.
+    `plain` says that all were read quickly, so that there is no fault among them.
     """
 
     events: Sequence[Reading]
@@ -128,15 +205,21 @@ def read_usage(value: bytes, recorded_at: datetime, *, ours: bool) -> Readings:
         ours: whether our own emitter packed it, so that each event's bytes are in our
             notation already.
     """
-    calls = _read_quickly(value, recorded_at, ours=ours)
-    if calls is None:
+    events: Sequence[Call | Repriced] | None = _read_quickly(
+        value, recorded_at, ours=ours
+    )
+    if events is None and ours:
+        events = _read_repriced(value, recorded_at)
+    if events is None:
         return _read_with_care(value, recorded_at, ours=ours)
-    parts = encoded_parts(value, len(calls)) if ours else None
-    return Readings(calls, parts or [_encode(call) for call in calls], plain=True)
+    parts = encoded_parts(value, len(events)) if ours else None
+    return Readings(events, parts or [_encode(event) for event in events], plain=True)
 
 
 _one: Final = msgspec.json.Decoder(Call)
 _many: Final = msgspec.json.Decoder(list[Call])
+_many_repriced: Final = msgspec.json.Decoder(list[Repriced])
+_REPRICED: Final = b'"UsageRepriced"'
 _encode: Final = msgspec.json.Encoder().encode
 _usd: Final = TypeAdapter[Decimal | None](Usd | None)
 _STATED: Final = b'"provider_cost_usd"'
@@ -167,11 +250,29 @@ def _read_quickly(
     return calls
 
 
+def _read_repriced(value: bytes, recorded_at: datetime) -> Sequence[Repriced] | None:
+    """Return the re-pricings of a record that holds nothing else, as we pack them."""
+    if _REPRICED not in value:
+        return None
+    try:
+        events = _many_repriced.decode(value)
+    except _REFUSED:
+        return None
+    latest = recorded_at + MAX_AHEAD
+    fit = all(EARLIEST <= event.occurred_at <= latest for event in events)
+    return events if fit else None
+
+
 def _read_with_care(value: bytes, recorded_at: datetime, *, ours: bool) -> Readings:
     found = read_record(value, recorded_at)
     whole = not any(isinstance(one, Fault) for one in found)
     # Beside a fault the bytes may be cut in the wrong places.
     parts = encoded_parts(value, len(found)) if ours and whole else None
     encoded = parts or [b"" if isinstance(o, Fault) else encode_event(o) for o in found]
-    calls = [Call.of(one) if isinstance(one, UsageRecorded) else one for one in found]
-    return Readings(calls, encoded, plain=False)
+    return Readings([_compact(one) for one in found], encoded, plain=False)
+
+
+def _compact(event: ChargedEvent | Fault) -> Reading:
+    if isinstance(event, UsageRecorded):
+        return Call.of(event)
+    return Repriced.of(event) if isinstance(event, UsageRepriced) else event

@@ -13,14 +13,20 @@ from typing import Final, NamedTuple, Protocol
 
 from pydantic_core import to_json
 
-from taximeter_processors.calls import Call
+from taximeter_processors.calls import Counting, Repriced
 from taximeter_processors.choices import choices_of
 from taximeter_processors.circumstances import Circumstances, Occurrence
 from taximeter_processors.pricing import Listed, Priced
 from taximeter_processors.rates import Counts, counts_of
 from taximeter_schemas.charges import UnpricedReason
 from taximeter_schemas.money import PICO_PER_USD, usd_text
-from taximeter_schemas.usage import OTHER_UNITS, Usage, UsageCorrected, UsageEvent
+from taximeter_schemas.usage import (
+    OTHER_UNITS,
+    ChargedEvent,
+    Usage,
+    UsageCorrected,
+    UsageRepriced,
+)
 
 __all__ = ["Amounts", "ChargeWriter", "Pricer", "amounts_of", "tokens_in"]
 
@@ -28,8 +34,10 @@ __all__ = ["Amounts", "ChargeWriter", "Pricer", "amounts_of", "tokens_in"]
 class Amounts(NamedTuple):
     """What one usage event adds to spend.
 
-    `cost_pico` is None when there is no price for it: unpriced is not free. `listed`
-    is what the list says, where that may be something else.
+    `cost_pico` is None when there is no price for it: unpriced is not free.
+    `unpriced_calls` is how many calls more have no price: 1, 0, or -1 where a
+    re-pricing found one. `listed` is what the list says, where that may be something
+    else.
     """
 
     input_pico: int | None
@@ -40,6 +48,7 @@ class Amounts(NamedTuple):
     unpriced_reason: UnpricedReason | None
     price_version: str
     price_match: str | None
+    unpriced_calls: int = 0
     listed: Listed | None = None
 
 
@@ -78,10 +87,10 @@ def tokens_in(counts: Counts) -> int:
     return int(sum(n for name, n in counts.items() if name not in _NOT_TOKENS))
 
 
-def amounts_of(event: Call | UsageEvent, pricer: Pricer) -> Amounts:
-    """Price a usage event: what a call cost, or what a correction adds to it."""
-    if isinstance(event, UsageCorrected):
-        return _difference(event, pricer)
+def amounts_of(event: Counting | ChargedEvent, pricer: Pricer) -> Amounts:
+    """Price a usage event: what a call cost, or what an adjustment adds to it."""
+    if isinstance(event, _ADJUSTING):
+        return _adjustment(event, pricer)
     used = event.usage
     counts = counts_of(used) if isinstance(used, Usage) else used
     input_pico, output_pico, reason, version, match, listed = pricer.price_counts(
@@ -89,9 +98,62 @@ def amounts_of(event: Call | UsageEvent, pricer: Pricer) -> Amounts:
     )
     cost = _plus(input_pico, output_pico)
     tokens = tokens_in(counts)
+    unpriced = 1 if cost is None else 0
     return Amounts(
-        input_pico, output_pico, cost, tokens, 1, reason, version, match, listed
+        input_pico,
+        output_pico,
+        cost,
+        tokens,
+        1,
+        reason,
+        version,
+        match,
+        unpriced,
+        listed,
     )
+
+
+_ADJUSTING: Final = (UsageCorrected, Repriced, UsageRepriced)
+
+
+def _adjustment(
+    event: UsageCorrected | Repriced | UsageRepriced, pricer: Pricer
+) -> Amounts:
+    if isinstance(event, UsageCorrected):
+        return _difference(event, pricer)
+    return _restated(Repriced.of(event) if isinstance(event, UsageRepriced) else event)
+
+
+def _restated(event: Repriced) -> Amounts:
+    """Return the difference of what a re-pricing states; no price book has a say."""
+    input_pico = _pico(event.new_input_cost_usd) - _pico(event.old_input_cost_usd)
+    output_pico = _pico(event.new_output_cost_usd) - _pico(event.old_output_cost_usd)
+    return Amounts(
+        input_pico,
+        output_pico,
+        input_pico + output_pico,
+        0,
+        0,
+        None,
+        event.new_price_version,
+        event.price_match,
+        -1 if event.old_unpriced_reason else 0,
+        _listed_restated(event),
+    )
+
+
+def _listed_restated(event: Repriced) -> Listed | None:
+    old, new = event.old_list_cost_usd, event.new_list_cost_usd
+    return None if old is None or new is None else Listed(_pico(new) - _pico(old))
+
+
+def _pico(usd: str) -> int:
+    """Return an amount with all its 12 places in pico-dollars.
+
+    >>> _pico("-0.000000000012")
+    -12
+    """
+    return int(usd.replace(".", ""))
 
 
 def _difference(event: UsageCorrected, pricer: Pricer) -> Amounts:
@@ -120,7 +182,7 @@ def _difference(event: UsageCorrected, pricer: Pricer) -> Amounts:
         new.unpriced_reason or old.unpriced_reason,
         new.price_version,
         new.price_match,
-        _listed_difference(new, old),
+        listed=_listed_difference(new, old),
     )
 
 
@@ -156,13 +218,17 @@ class ChargeWriter:
     def __init__(self, partition: int, offset: int, recorded_at: datetime) -> None:
         recorded = to_json(recorded_at).decode()
         self._origin = (
-            f'"schema_version":1,"recorded_at":{recorded},'
+            f'"recorded_at":{recorded},'
             f'"source_partition":{partition},"source_offset":{offset},'
             f'"source_position":'
         ).encode()
 
     def write(
-        self, event: Call | UsageEvent, amounts: Amounts, position: int, encoded: bytes
+        self,
+        event: Counting | ChargedEvent,
+        amounts: Amounts,
+        position: int,
+        encoded: bytes,
     ) -> bytes:
         """Return the charge as the JSON of `UsagePriced` or `ChargeAdjusted`.
 
@@ -173,19 +239,30 @@ class ChargeWriter:
             encoded: the event's own bytes.
         """
         facts = self._facts(amounts, position)
-        if not isinstance(event, UsageCorrected):
-            return b'{"event_type":"UsagePriced",%b,"recorded":%b}' % (facts, encoded)
-        why = f'"adjusts":"{event.corrects}","reason":{_text(event.reason)}'.encode()
-        return b'{"event_type":"ChargeAdjusted",%b,%b,"corrected":%b}' % (
+        if isinstance(event, _ADJUSTING):
+            return b'{"event_type":"ChargeAdjusted",%b,%b:%b}' % (
+                facts,
+                _cause(event),
+                encoded,
+            )
+        return b'{"event_type":"UsagePriced","schema_version":1,%b,"recorded":%b}' % (
             facts,
-            why,
             encoded,
         )
 
     def _facts(self, amounts: Amounts, position: int) -> bytes:
-        input_pico, output_pico, cost_pico, _, _, reason, version, match, listed = (
-            amounts
-        )
+        (
+            input_pico,
+            output_pico,
+            cost_pico,
+            _,
+            _,
+            reason,
+            version,
+            match,
+            _,
+            listed,
+        ) = amounts
         pricing = _pricing(reason, version, match)
         if listed is not None:
             pricing += _list_cost(listed, cost_pico)
@@ -217,6 +294,27 @@ def _list_cost(listed: Listed, cost_pico: int | None) -> bytes:
     if listed.pico == cost_pico:
         return b""
     return b',"list_cost_usd":%b' % _usd(listed.pico)
+
+
+def _cause(event: UsageCorrected | Repriced | UsageRepriced) -> bytes:
+    """Return what an adjustment says of its cause, up to the cause's own name."""
+    if isinstance(event, UsageCorrected):
+        why = f'"adjusts":"{event.corrects}","reason":{_text(event.reason)}'
+        return f'"schema_version":1,{why},"corrected"'.encode()
+    return (
+        f'"schema_version":2,"adjusts":"{event.reprices}",'
+        f"{_wanted(event.reason, event.old_price_version, event.repriced_by)},"
+        '"repriced"'
+    ).encode()
+
+
+@lru_cache(maxsize=4_096)
+def _wanted(reason: str, version: str, who: str) -> str:
+    # The same few come again and again.
+    return (
+        f'"reason":{_text(reason)},"old_price_version":{_text(version)},'
+        f'"adjusted_by":{_text(who)}'
+    )
 
 
 def _usd(pico: int | None) -> bytes:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from taximeter_processors.calls import Call, Reading, Readings, read_usage
+from taximeter_processors.calls import Counting, Reading, Readings, read_usage
 from taximeter_processors.charging import ChargeWriter, Pricer, amounts_of
 from taximeter_processors.dedupe import DEFAULT_HORIZON, SeenIds
 from taximeter_processors.rows import Rows
@@ -28,7 +28,6 @@ from taximeter_schemas.records import (
     packed,
     usage_partition,
 )
-from taximeter_schemas.usage import UsageCorrected
 
 __all__ = [
     "Flush",
@@ -224,13 +223,13 @@ class PartitionMeter:
 
     def _counting(
         self, record: UsageRecord, readings: Readings
-    ) -> Sequence[tuple[int, Call | UsageCorrected]]:
+    ) -> Sequence[tuple[int, Counting]]:
         """Return the events of a record that count, each with its position."""
         events = readings.events
         if readings.plain and record.placed_for == self._partitions:
-            calls = cast("Sequence[Call]", events)
-            if self._seen.all_new([call.event_id.int for call in calls]):
-                return list(enumerate(calls))
+            good = cast("Sequence[Counting]", events)
+            if self._seen.all_new([event.event_id.int for event in good]):
+                return list(enumerate(good))
         return [
             (position, event)
             for position, event in enumerate(events)
@@ -238,9 +237,7 @@ class PartitionMeter:
             and self._counts(event, record, readings.encoded[position])
         ]
 
-    def _counts(
-        self, event: Call | UsageCorrected, record: UsageRecord, encoded: bytes
-    ) -> bool:
+    def _counts(self, event: Counting, record: UsageRecord, encoded: bytes) -> bool:
         if not self._is_ours(event, record):
             self._pending.misplaced.append(Misplaced(event.event_id, encoded))
             self.counts.forwarded += 1
@@ -254,7 +251,7 @@ class PartitionMeter:
         self,
         record: UsageRecord,
         readings: Readings,
-        counting: Sequence[tuple[int, Call | UsageCorrected]],
+        counting: Sequence[tuple[int, Counting]],
     ) -> list[bytes]:
         self._keep_faults(record, readings.events)
         writer = ChargeWriter(self._partition, record.offset, record.recorded_at)
@@ -269,7 +266,7 @@ class PartitionMeter:
         self.counts.events += len(charges)
         return charges
 
-    def _is_ours(self, event: Call | UsageCorrected, record: UsageRecord) -> bool:
+    def _is_ours(self, event: Counting, record: UsageRecord) -> bool:
         if record.placed_for == self._partitions:
             return True
         return usage_partition(event.event_id, self._partitions) == self._partition

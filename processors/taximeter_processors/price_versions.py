@@ -41,6 +41,7 @@ SETTLING: Final = timedelta(seconds=3)
 
 # A compiled book takes some megabytes.
 _KEPT_BOOKS: Final = 16
+_TOLD: Final = 8
 
 
 class _Version(NamedTuple):
@@ -128,6 +129,30 @@ class PriceBooks:
     def book_at(self, moment: datetime) -> PriceBook:
         """Return the book in force at a moment, of all versions known now."""
         return self.book_of(self._before(moment))
+
+    def named(self, name: str) -> PriceBook:
+        """Return the book of those charges that name this version.
+
+        Raises:
+            ConfigurationError: no version of that name can be used here.
+
+        >>> PriceBooks({}, "installed").named("installed").version
+        'installed'
+        """
+        if name == self._installed.version:
+            return self._installed
+        last, _, newest = (
+            (name, "", "") if name in self._learned else name.partition("+")
+        )
+        if newest in ("", *self._learned) and last in self._learned:
+            versions = self._usable(self._learned[newest or last].counts_from)
+            names = [version.name for version in versions]
+            if last in names:
+                return self.book_of(versions[: names.index(last) + 1])
+        known = ", ".join(self.versions[-_TOLD:])
+        raise ConfigurationError(
+            f"no price version {name!r} is known here; there are: {known}"
+        )
 
     def entries_at(self, moment: datetime) -> tuple[str, Entries]:
         """Return that book's version, and its prices for everybody."""

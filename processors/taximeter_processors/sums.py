@@ -15,14 +15,14 @@ from typing import Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from taximeter_processors.calls import Call
+from taximeter_processors.calls import Counting
 from taximeter_processors.charging import Amounts
 from taximeter_processors.rows import Rows
 from taximeter_processors.windows import window_start
 from taximeter_schemas.budgets import Subject, SubjectKind
 from taximeter_schemas.partitioning import partition_of
 from taximeter_schemas.spend import WINDOW_SECONDS, Partial, PartialRow, subject_key
-from taximeter_schemas.usage import UsageEvent
+from taximeter_schemas.usage import ChargedEvent
 
 __all__ = ["PROGRESS_KEY", "Changed", "PartialSums", "decode_row", "row_key", "stated"]
 
@@ -117,13 +117,15 @@ class PartialSums:
     def __len__(self) -> int:
         return sum(1 for window in self._windows.values() for _ in window.rows())
 
-    def add(self, event: Call | UsageEvent, amounts: Amounts, offset: int) -> None:
+    def add(
+        self, event: Counting | ChargedEvent, amounts: Amounts, offset: int
+    ) -> None:
         """Add what one event says to the rows of everybody it counts for."""
         window, moment = self._latest, event.occurred_at
         if not window.begins_at <= moment < window.ends_at:
             window = self._window_of(moment)
         cost, tokens, calls = amounts.cost_pico, amounts.tokens, amounts.calls
-        unpriced = calls if cost is None else 0
+        unpriced = amounts.unpriced_calls
         for row in (
             window.all,
             window.users[event.user_id],

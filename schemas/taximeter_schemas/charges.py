@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from taximeter_schemas.fields import Count, Event, Moment, Name, Usd
-from taximeter_schemas.usage import UsageCorrected, UsageRecorded
+from taximeter_schemas.usage import (
+    UnpricedReason,
+    UsageCorrected,
+    UsageRecorded,
+    UsageRepriced,
+)
 
 __all__ = [
     "Charge",
@@ -17,9 +22,6 @@ __all__ = [
     "UsagePriced",
     "charges_adapter",
 ]
-
-UnpricedReason = Literal["unknown_model", "unpriced_unit"]
-"""Why there is no price: no entry for the model, or none for a unit it used."""
 
 
 class _Priced(Event):
@@ -33,7 +35,6 @@ class _Priced(Event):
     `cost_usd`; left out, it is the same amount.
     """
 
-    schema_version: Literal[1] = 1
     recorded_at: Moment
     source_partition: Count
     source_offset: Count
@@ -51,16 +52,40 @@ class UsagePriced(_Priced):
     """The charge for one recorded call, with the call itself."""
 
     event_type: Literal["UsagePriced"] = "UsagePriced"
+    schema_version: Literal[1] = 1
     recorded: UsageRecorded
 
 
 class ChargeAdjusted(_Priced):
-    """A difference to an earlier charge; its amounts are what to add."""
+    """A difference to an earlier charge; its amounts are what to add.
+
+    It has one of two causes: `corrected`, the usage was another one, which is version
+    1; or, since version 2, `repriced`, the price is another one. Then `price_version`
+    is the new version, `old_price_version` the one before, and `adjusted_by` who
+    wanted it.
+    """
 
     event_type: Literal["ChargeAdjusted"]
+    schema_version: Literal[1, 2] = 2
     adjusts: UUID
     reason: Name
-    corrected: UsageCorrected
+    corrected: UsageCorrected | None = None
+    repriced: UsageRepriced | None = None
+    old_price_version: Name | None = None
+    adjusted_by: Name | None = None
+
+    @property
+    def cause(self) -> UsageCorrected | UsageRepriced:
+        """The event that the adjustment was made for."""
+        cause = self.corrected or self.repriced
+        assert cause is not None
+        return cause
+
+    @model_validator(mode="after")
+    def _has_one_cause(self) -> Self:
+        if (self.corrected is None) == (self.repriced is None):
+            raise ValueError("an adjustment has one of corrected and repriced")
+        return self
 
 
 Charge = UsagePriced | ChargeAdjusted

@@ -23,16 +23,19 @@ from pydantic_core import ErrorDetails, from_json
 from taximeter_schemas.dead_letters import DeadLetter, DeadLetterReason
 from taximeter_schemas.partitioning import partition_of
 from taximeter_schemas.usage import (
+    ChargedEvent,
     EmittedEvent,
     UsageCorrected,
     UsageEvent,
     UsageNotUnderstood,
     UsageRecorded,
+    UsageRepriced,
 )
 
 __all__ = [
     "MAX_AHEAD",
     "MAX_EVENT_BYTES",
+    "NOT_EMITTED",
     "PACKED_HEADER",
     "Fault",
     "Origin",
@@ -43,6 +46,7 @@ __all__ = [
     "explained",
     "kept_usage",
     "packed",
+    "read_emitted",
     "read_record",
     "usage_key",
     "usage_partition",
@@ -61,6 +65,9 @@ partition; any other record is checked event by event.
 MAX_AHEAD: Final = timedelta(days=1)
 """An event may not claim to have happened later than this after Kafka took it in."""
 
+NOT_EMITTED: Final = "a UsageRepriced comes from 'taximeter reprice' and nowhere else"
+"""Why an event that states amounts of money is not taken from outside."""
+
 _BETWEEN: Final = b",\n"
 _BETWEEN_EVENTS: Final = b",\n{"
 _ID_FIRST: Final = re.compile(
@@ -74,6 +81,7 @@ _one: Final = TypeAdapter(UsageRecorded)
 _adapters: Final[Mapping[str, TypeAdapter[Any]]] = {
     "UsageCorrected": TypeAdapter(UsageCorrected),
     "UsageNotUnderstood": TypeAdapter(UsageNotUnderstood),
+    "UsageRepriced": TypeAdapter(UsageRepriced),
 }
 
 
@@ -103,7 +111,7 @@ def usage_partition(event_id: UUID, partitions: int) -> int:
     return partition_of(usage_key(event_id), partitions)
 
 
-def encode_event(event: EmittedEvent) -> bytes:
+def encode_event(event: ChargedEvent | EmittedEvent) -> bytes:
     """Return an event as the JSON that stands in a record."""
     return event.__pydantic_serializer__.to_json(event, exclude_unset=True)
 
@@ -152,7 +160,7 @@ def encoded_parts(value: bytes, count: int) -> Sequence[bytes] | None:
 
 def read_record(
     value: bytes | None, recorded_at: datetime
-) -> Sequence[UsageEvent | Fault]:
+) -> Sequence[ChargedEvent | Fault]:
     """Return what stands in a record, in its order, faults in their places.
 
     Args:
@@ -179,6 +187,16 @@ def kept_usage(fault: Fault) -> UsageNotUnderstood | None:
     return UsageNotUnderstood.model_validate_json(fault.payload)
 
 
+def read_emitted(value: bytes | None, now: datetime) -> Sequence[UsageEvent | Fault]:
+    """Read what somebody wants to emit: as a record, but nobody may state amounts."""
+    return [
+        Fault("invalid_event", NOT_EMITTED, encode_event(reading))
+        if isinstance(reading, UsageRepriced)
+        else reading
+        for reading in read_record(value, now)
+    ]
+
+
 def dead_letter(
     fault: Fault, origin: Origin, position: int | None, recorded_at: datetime
 ) -> DeadLetter:
@@ -199,7 +217,7 @@ def dead_letter(
     )
 
 
-def _read(value: bytes) -> Sequence[UsageEvent | Fault]:
+def _read(value: bytes) -> Sequence[ChargedEvent | Fault]:
     try:
         if value.startswith(b"["):
             return _many.validate_json(value)
@@ -208,7 +226,7 @@ def _read(value: bytes) -> Sequence[UsageEvent | Fault]:
         return _read_with_care(value)
 
 
-def _read_with_care(value: bytes) -> Sequence[UsageEvent | Fault]:
+def _read_with_care(value: bytes) -> Sequence[ChargedEvent | Fault]:
     try:
         parsed = _parsed(value)
         if isinstance(parsed, list):
@@ -236,7 +254,7 @@ def _encoded(item: object) -> bytes:
     return json.dumps(item, separators=(",", ":")).encode()
 
 
-def _read_item(item: object, payload: bytes) -> UsageEvent | Fault:
+def _read_item(item: object, payload: bytes) -> ChargedEvent | Fault:
     if not isinstance(item, dict):
         return Fault("not_an_event", "an event is a JSON object", payload)
     fields = cast("dict[str, object]", item)
@@ -247,7 +265,7 @@ def _read_item(item: object, payload: bytes) -> UsageEvent | Fault:
         return Fault("unknown_schema_version", detail, payload)
     adapter = _adapters.get(str(fields.get("event_type")), _one)
     try:
-        event: EmittedEvent = adapter.validate_json(payload)
+        event: ChargedEvent | UsageNotUnderstood = adapter.validate_json(payload)
     except ValidationError as error:
         return Fault("invalid_event", explained(error), payload)
     if isinstance(event, UsageNotUnderstood):
@@ -278,8 +296,8 @@ def _short(text: str) -> str:
 
 
 def _not_after(
-    reading: UsageEvent | Fault, latest: datetime, whole: bytes | None
-) -> UsageEvent | Fault:
+    reading: ChargedEvent | Fault, latest: datetime, whole: bytes | None
+) -> ChargedEvent | Fault:
     if isinstance(reading, Fault) or reading.occurred_at <= latest:
         return reading
     detail = f"occurred_at {reading.occurred_at.isoformat()} is over a day ahead"

@@ -24,16 +24,22 @@ __all__ = [
     "OTHER_UNITS",
     "OUTPUT_TOKENS",
     "UNATTRIBUTED",
+    "ChargedEvent",
     "EmittedEvent",
+    "UnpricedReason",
     "Usage",
     "UsageCorrected",
     "UsageEvent",
     "UsageNotUnderstood",
     "UsageRecorded",
+    "UsageRepriced",
     "usage_event_adapter",
 ]
 
 UNATTRIBUTED: Final = "unattributed"
+
+UnpricedReason = Literal["unknown_model", "unpriced_unit"]
+"""Why there is no price: no entry for the model, or none for a unit it used."""
 
 
 class Usage(Event):
@@ -157,6 +163,35 @@ class UsageCorrected(_Call):
     reason: Name
 
 
+class UsageRepriced(_Call):
+    """What a call has cost so far, and what it costs under another price version.
+
+    Both sides are stated, so that whoever adjusts the charge, now or in a replay,
+    looks nothing up and knows no prices. `reprices` is the `event_id` of the call; the
+    event's own is `repriced_event_id`. All other fields are those of the call, as far
+    as spend is told apart by them. The old amounts are what its charge and all
+    adjustments add up to; `old_unpriced_reason` says why there was no price until now,
+    if there was none. What the published list says is stated for both, or for neither:
+    then it differs by the same amount.
+    """
+
+    event_type: Literal["UsageRepriced"]
+    reprices: UUID
+    status: Literal["ok", "error"] = "ok"
+    old_input_cost_usd: Usd
+    old_output_cost_usd: Usd
+    old_unpriced_reason: UnpricedReason | None = None
+    old_price_version: Name
+    new_input_cost_usd: Usd
+    new_output_cost_usd: Usd
+    old_list_cost_usd: Usd | None = None
+    new_list_cost_usd: Usd | None = None
+    new_price_version: Name
+    price_match: Name | None = None
+    reason: Name
+    repriced_by: Name
+
+
 class UsageNotUnderstood(_Call):
     """A call was made, and what its provider said of its usage could not be read.
 
@@ -174,9 +209,15 @@ class UsageNotUnderstood(_Call):
 
 UsageEvent = UsageRecorded | UsageCorrected
 
+ChargedEvent = UsageRecorded | UsageCorrected | UsageRepriced
+"""What a worker charges, or adjusts a charge by."""
+
 EmittedEvent = UsageRecorded | UsageCorrected | UsageNotUnderstood
 """What an emitter takes; the last is kept for people to look at, not counted."""
 
-usage_event_adapter: Final[TypeAdapter[UsageEvent]] = TypeAdapter(
-    Annotated[UsageRecorded | UsageCorrected, Field(union_mode="left_to_right")]
+usage_event_adapter: Final[TypeAdapter[ChargedEvent]] = TypeAdapter(
+    Annotated[
+        UsageRecorded | UsageCorrected | UsageRepriced,
+        Field(union_mode="left_to_right"),
+    ]
 )

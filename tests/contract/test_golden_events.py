@@ -28,16 +28,20 @@ from taximeter_schemas.records import Fault, packed, read_record
 from taximeter_schemas.usage import UsageEvent, usage_event_adapter
 from tests.builders import NOON
 
-V1 = Path(__file__).parent / "golden" / "v1"
-V1_FILES = sorted(V1.glob("*.json"))
-LATER_FILES = sorted(V1.parent.glob("v1_*/*.json"))
-FILES = V1_FILES + LATER_FILES
+GOLDEN = Path(__file__).parent / "golden"
+V1 = GOLDEN / "v1"
+VERSION_FILES = sorted(GOLDEN.glob("v?/*.json"))
+LATER_FILES = sorted(GOLDEN.glob("v?_*/*.json"))
+FILES = VERSION_FILES + LATER_FILES
 KINDS = ("", ".minimal")
 BY_NAME = {event.name: event for event in EVENTS}
 
-# The digest of every golden file, by which an edit is noticed.
-FROZEN_V1 = "b14962a060a80bb17e22dafd7612670362bf51f8a470eb7e98043bb34efd3a7d"
-FROZEN_OWN_PRICES = "4e75afcfbe35d73fb9a5193a9807c75fb0254fd3e35d1b3df05b30fd3bba657a"
+# The digest of a folder's golden files, by which an edit is noticed.
+FROZEN = {
+    "v1": "debe633ae2917daf550be68e4401dcfb805fdab620e2061c5bbb920429c6b6a1",
+    "v1_own_prices": "4e75afcfbe35d73fb9a5193a9807c75fb0254fd3e35d1b3df05b30fd3bba657a",
+    "v2": "a30da7b5496c086df476841ad19af21d17bd63104dbeac57806ddaad0649e1a7",
+}
 
 # What version 1 got since its files were frozen: optional, so that both are read.
 CHOICES = {
@@ -61,32 +65,36 @@ def _validator(event: DocumentedEvent) -> Draft202012Validator:
 
 
 def _named(path: Path) -> str:
-    return f"{path.parent.name}-{path.stem}"
+    return f"{path.parent.name}/{path.stem}"
 
 
-def test_golden_files_are_never_edited() -> None:
-    """The golden files of version 1 are byte for byte those that were frozen."""
+def _newest(event: DocumentedEvent) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        (GOLDEN.parents[2] / event.example_file).read_text()
+    )
+    return found
+
+
+@pytest.mark.parametrize("version", FROZEN)
+def test_golden_files_are_never_edited(version: str) -> None:
+    """The golden files of a folder are byte for byte those that were frozen."""
     digest = hashlib.sha256()
-    for path in V1_FILES:
+    for path in sorted((GOLDEN / version).glob("*.json")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
 
-    assert digest.hexdigest() == FROZEN_V1
-
-
-def test_golden_files_of_own_prices_are_never_edited() -> None:
-    """Nor are those of the fields that came with prices of one's own."""
-    digest = hashlib.sha256()
-    for path in sorted((V1.parent / "v1_own_prices").glob("*.json")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-
-    assert digest.hexdigest() == FROZEN_OWN_PRICES
+    assert digest.hexdigest() == FROZEN[version]
 
 
 def test_every_event_has_golden_files() -> None:
-    """Each event of version 1 is kept in full and with nothing but what it must say."""
-    wanted = {f"{event.name}{kind}.json" for event in EVENTS for kind in KINDS}
+    """Each version of an event is kept in full and with only what it must say."""
+    wanted = {
+        f"v{version}/{event.name}{kind}.json"
+        for event in EVENTS
+        for version in range(1, event.version + 1)
+        for kind in KINDS
+    }
 
-    assert {path.name for path in V1_FILES} == wanted
+    assert {f"{path.parent.name}/{path.name}" for path in VERSION_FILES} == wanted
 
 
 @pytest.mark.parametrize("path", FILES, ids=_named)
@@ -117,7 +125,7 @@ def test_event_in_full_obeys_its_json_schema(path: Path) -> None:
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
 def test_json_schema_refuses_an_unknown_field(event: DocumentedEvent) -> None:
     """Reader and JSON Schema agree that an unknown field is refused."""
-    golden: dict[str, Any] = json.loads((V1 / f"{event.name}.json").read_text())
+    golden = _newest(event)
 
     assert not _validator(event).is_valid(golden | {"surprise": 1})
 
@@ -137,6 +145,7 @@ def _adapter_of(path: Path) -> TypeAdapter[Any]:
     adapters: dict[str, TypeAdapter[Any]] = {
         "UsageRecorded": usage_event_adapter,
         "UsageCorrected": usage_event_adapter,
+        "UsageRepriced": usage_event_adapter,
         "UsagePriced": charges_adapter,
         "ChargeAdjusted": charges_adapter,
         "BudgetDefined": budget_event_adapter,
@@ -152,6 +161,7 @@ def _adapter_of(path: Path) -> TypeAdapter[Any]:
 _SHARED = (
     "UsageRec",
     "UsageCorr",
+    "UsageRepr",
     "UsagePriced",
     "Charge",
     "BudgetDefined",
@@ -196,7 +206,9 @@ def test_golden_usage_that_was_not_understood_is_kept(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in FILES if path.name.startswith("UsageCorr")], ids=_named
+    "path",
+    [path for path in FILES if path.name.startswith(("UsageCorr", "UsageRepr"))],
+    ids=_named,
 )
 def test_golden_usage_is_read_from_a_record(path: Path) -> None:
     """The agent's own reader reads old usage, alone and beside other events."""

@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from taximeter_processors.calls import Call, read_usage
+from taximeter_processors.calls import Call, Repriced, read_usage
 from taximeter_processors.rates import counts_of
 from taximeter_schemas.records import Fault, encode_event, packed, read_record
-from taximeter_schemas.usage import Usage, UsageRecorded
-from tests.builders import NOON, a_usage, an_id
+from taximeter_schemas.usage import Usage, UsageRecorded, UsageRepriced
+from tests.builders import NOON, a_repricing, a_usage, an_id
 
 KNOWN: dict[str, Any] = {
     "event_id": str(an_id("known")),
@@ -141,3 +141,35 @@ def test_ordinary_records_are_read_quickly() -> None:
     event = a_usage(occurred_at=NOON + timedelta(microseconds=1), tags={"a": "b"})
     assert read_usage(packed([encode_event(event)] * 3), NOON, ours=True).plain
     assert read_usage(encode_event(event), NOON, ours=False).plain
+
+
+@st.composite
+def repricings(draw: st.DrawFn) -> bytes:
+    """Return a re-pricing, with some fields as somebody else might write them."""
+    event = json.loads(encode_event(a_repricing(event_id=an_id("repricing"))))
+    names = st.sampled_from([*UsageRepriced.model_fields, "unheard_of"])
+    for name in draw(st.lists(names, max_size=2)):
+        near = AMOUNTS if name.endswith("_usd") else fitting.get(name)
+        event[name] = draw(st.sampled_from(near) if near else values)
+    return json.dumps(event).encode()
+
+
+@given(st.lists(repricings(), min_size=1, max_size=3), st.booleans())
+def test_both_ways_of_reading_repricings_agree(
+    encoded: list[bytes], ours: bool
+) -> None:
+    """They refuse the same re-pricings, and what they take means the same."""
+    value = packed(encoded)
+    quickly = read_usage(value, NOON, ours=ours).events
+    for quick, careful in zip(quickly, read_record(value, NOON), strict=True):
+        if isinstance(careful, UsageRepriced):
+            assert quick == Repriced.of(careful)
+        else:
+            assert quick == careful
+
+
+def test_a_repricing_has_the_fields_of_the_event() -> None:
+    """A field that the model gets, the quick way gets too, and many go quickly."""
+    assert set(Repriced.__struct_fields__) == set(UsageRepriced.model_fields)
+    event = encode_event(a_repricing())
+    assert read_usage(packed([event] * 3), NOON, ours=True).plain

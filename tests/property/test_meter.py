@@ -279,7 +279,7 @@ def _listed_usd(event: UsageRecorded) -> Decimal:
 def _id(charge: Charge) -> object:
     if isinstance(charge, UsagePriced):
         return charge.recorded.event_id
-    return charge.corrected.event_id
+    return charge.cause.event_id
 
 
 def _summed(topic: Topic) -> dict[tuple[str, str, int], tuple[Decimal, int, int]]:

@@ -26,9 +26,9 @@ from taximeter_schemas.records import (
 from taximeter_schemas.usage import (
     INPUT_TOKENS,
     OUTPUT_TOKENS,
+    ChargedEvent,
     Usage,
     UsageCorrected,
-    UsageEvent,
     UsageRecorded,
 )
 from tests.builders import NOON, a_usage
@@ -95,7 +95,7 @@ def _corrected(draw: st.DrawFn) -> UsageCorrected:
 
 
 recorded = _recorded()
-events: st.SearchStrategy[UsageEvent] = recorded | _corrected()
+events: st.SearchStrategy[ChargedEvent] = recorded | _corrected()
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -120,7 +120,7 @@ near_misses = st.dictionaries(field_names, json_values, min_size=1, max_size=4).
 anything = st.binary(max_size=200) | json_values.map(_json) | near_misses
 
 
-def _dead_letters(readings: Sequence[UsageEvent | Fault]) -> list[DeadLetter]:
+def _dead_letters(readings: Sequence[ChargedEvent | Fault]) -> list[DeadLetter]:
     origin = Origin("t", 0, 0)
     return [
         dead_letter(reading, origin, position, NOON)
@@ -130,13 +130,13 @@ def _dead_letters(readings: Sequence[UsageEvent | Fault]) -> list[DeadLetter]:
 
 
 @given(events)
-def test_event_is_read_as_it_was_sent(event: UsageEvent) -> None:
+def test_event_is_read_as_it_was_sent(event: ChargedEvent) -> None:
     """Encoding an event and reading the record gives the event."""
     assert list(read_record(encode_event(event), NOON)) == [event]
 
 
 @given(events)
-def test_event_read_is_written_in_the_same_bytes(event: UsageEvent) -> None:
+def test_event_read_is_written_in_the_same_bytes(event: ChargedEvent) -> None:
     """Reading and encoding again changes no byte, so a replay makes equal charges."""
     encoded = encode_event(event)
 
@@ -147,14 +147,14 @@ def test_event_read_is_written_in_the_same_bytes(event: UsageEvent) -> None:
 
 
 @given(st.lists(events, max_size=6))
-def test_packed_events_keep_their_order(sent: list[UsageEvent]) -> None:
+def test_packed_events_keep_their_order(sent: list[ChargedEvent]) -> None:
     """A packed record gives back the events that went in, in their order."""
     value = packed([encode_event(event) for event in sent])
 
     assert list(read_record(value, NOON)) == sent
 
 
-def _good(readings: Sequence[UsageEvent | Fault]) -> list[UsageEvent]:
+def _good(readings: Sequence[ChargedEvent | Fault]) -> list[ChargedEvent]:
     return [reading for reading in readings if not isinstance(reading, Fault)]
 
 
@@ -184,7 +184,7 @@ def test_reading_twice_says_the_same(value: bytes) -> None:
 
 @given(events, st.timedeltas(timedelta(0), timedelta(days=365 * 20)))
 def test_only_more_than_a_day_ahead_is_the_future(
-    event: UsageEvent, before: timedelta
+    event: ChargedEvent, before: timedelta
 ) -> None:
     """An event is refused as early exactly if it claims over a day's lead on Kafka."""
     recorded_at = max(NOON - before, datetime(2000, 1, 3, tzinfo=UTC))

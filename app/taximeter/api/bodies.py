@@ -17,10 +17,11 @@ from typing import Final
 from fastapi import Request
 
 from taximeter.api.room import Limits, Place
-from taximeter_processors.calls import Reading, read_usage
+from taximeter_processors.calls import Reading, Repriced, read_usage
 from taximeter_producers.packing import EncodedEvent
 from taximeter_schemas.records import (
     MAX_EVENT_BYTES,
+    NOT_EMITTED,
     Fault,
     encode_event,
     kept_usage,
@@ -123,6 +124,11 @@ def _read(body: bytes, now: datetime) -> Sequence[EncodedEvent]:
         if isinstance(one, Fault)
     )
     found = [one for one in events if not isinstance(one, Fault)]
+    _require_none(
+        Wrong(index, "invalid_event", NOT_EMITTED)
+        for index, one in enumerate(readings.events)
+        if isinstance(one, Repriced)
+    )
     _require_none(
         Wrong(index, "too_large", _TOO_LARGE)
         for index, event in enumerate(found)

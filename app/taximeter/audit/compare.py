@@ -33,6 +33,7 @@ class PartitionAudit:
     ledger_pico: int = 0
     list_pico: int = 0
     events: int = 0
+    calls: int = 0
     unpriced: int = 0
     charges: int = 0
     ledger_rows: int = 0
@@ -128,7 +129,8 @@ def _same(account: PartitionAudit, must: Expected, have: Expected) -> None:
 def _count_expected(account: PartitionAudit, charge: Expected) -> None:
     account.events += 1
     account.recomputed_pico += charge.cost_pico or 0
-    account.unpriced += charge.cost_pico is None
+    account.calls += charge.calls
+    account.unpriced += charge.unpriced_calls
 
 
 def _count_made(account: PartitionAudit, charge: Expected) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from pydantic_core import from_json
 
@@ -66,7 +67,7 @@ async def charges_made(
                     yield _made(charge)
 
 
-def _made(charge: dict[str, str | int | None]) -> Expected:
+def _made(charge: dict[str, Any]) -> Expected:
     cost = charge["cost_usd"]
     return Expected(
         int(charge["source_offset"] or 0),
@@ -74,8 +75,17 @@ def _made(charge: dict[str, str | int | None]) -> Expected:
         _pico(cost),
         str(charge["price_version"]),
         _pico(charge.get("list_cost_usd", cost)),
+        int(charge["event_type"] == "UsagePriced"),
+        _unpriced_calls(charge),
     )
 
 
 def _pico(usd: str | int | None) -> int | None:
     return None if usd is None else pico_from_usd(Decimal(str(usd)))
+
+
+def _unpriced_calls(charge: dict[str, Any]) -> int:
+    if charge["event_type"] == "UsagePriced":
+        return int(charge["cost_usd"] is None)
+    repriced = charge.get("repriced") or {}
+    return -1 if repriced.get("old_unpriced_reason") else 0

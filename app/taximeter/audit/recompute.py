@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from taximeter_processors.charging import amounts_of
+from taximeter_processors.charging import Amounts, amounts_of
 from taximeter_processors.kafka import LogRecord, read_log
 from taximeter_processors.price_versions import PriceBooks
 from taximeter_schemas.records import Fault, read_record, usage_partition
@@ -24,7 +24,9 @@ __all__ = ["Expected", "Recomputed", "expected_charges"]
 class Expected(NamedTuple):
     """A charge that must exist; `cost_pico` is None where there is no price.
 
-    `list_pico` is what the published list says, None where that has no price.
+    `list_pico` is what the published list says, None where that has no price. `calls`
+    is what it adds to the calls, 0 for an adjustment; `unpriced_calls` what to those
+    without a price, from which a re-pricing takes away.
     """
 
     offset: int
@@ -32,6 +34,8 @@ class Expected(NamedTuple):
     cost_pico: int | None
     price_version: str
     list_pico: int | None
+    calls: int
+    unpriced_calls: int
 
 
 @dataclass
@@ -80,7 +84,17 @@ def _charges(
         else:
             ids.add(reading.event_id.int)
             amounts = amounts_of(reading, pricer)
-            cost, version = amounts.cost_pico, amounts.price_version
-            listed = amounts.listed.pico if amounts.listed else cost
-            charges.append(Expected(record.offset, position, cost, version, listed))
+            charges.append(_expected(record.offset, position, amounts))
     return charges
+
+
+def _expected(offset: int, position: int, amounts: Amounts) -> Expected:
+    return Expected(
+        offset,
+        position,
+        amounts.cost_pico,
+        amounts.price_version,
+        amounts.listed.pico if amounts.listed else amounts.cost_pico,
+        amounts.calls,
+        amounts.unpriced_calls,
+    )

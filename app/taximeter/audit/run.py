@@ -141,7 +141,7 @@ def _compare_table(account: PartitionAudit, table: SpendTable) -> None:
     by = account.table_pico - account.recomputed_pico
     if by:
         account.differs(by, f"spend table differs from recomputation: {_by(by)}")
-    calls = table.calls - account.events
+    calls = table.calls - account.calls
     if calls:
         account.differs(0, f"spend table has {calls:+d} calls")
     unpriced = table.unpriced_calls - account.unpriced
@@ -179,7 +179,7 @@ def _compare_ledger(
         part.differs(0, f"ledger's list cost differs from the charges': {more}")
     unpriced = (found.unpriced if found else 0) - table.unpriced_calls
     if unpriced:
-        part.differs(0, f"ledger has {unpriced:+d} unpriced rows")
+        part.differs(0, f"ledger has {unpriced:+d} unpriced calls")
     if part.ledger_rows < part.charges:
         missing = part.charges - part.ledger_rows
         part.differs(0, f"ledger lacks {missing} rows")

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from taximeter_producers.emitter import unfit
 from taximeter_schemas.dead_letters import DeadLetter
-from taximeter_schemas.records import MAX_EVENT_BYTES, Fault, read_record
+from taximeter_schemas.records import MAX_EVENT_BYTES, Fault, read_emitted
 from taximeter_schemas.usage import UsageEvent
 
 __all__ = ["Refusal", "SecondReading", "read_again", "read_corrected"]
@@ -47,7 +47,7 @@ def read_again(payload: bytes, now: datetime) -> SecondReading:
     """
     events: list[UsageEvent] = []
     refusals: list[Refusal] = []
-    for reading in read_record(payload, now):
+    for reading in read_emitted(payload, now):
         if isinstance(reading, Fault):
             refusals.append(Refusal(reading.reason, reading.detail))
         elif unfit(reading):

@@ -14,8 +14,8 @@ from taximeter_processors.rates import counts_of
 from taximeter_schemas.charges import ChargeAdjusted, UsagePriced, charges_adapter
 from taximeter_schemas.money import usd_from_pico
 from taximeter_schemas.records import encode_event, packed
-from taximeter_schemas.usage import Usage, UsageCorrected, UsageEvent
-from tests.builders import NOON, a_usage, an_id
+from taximeter_schemas.usage import ChargedEvent, Usage, UsageCorrected
+from tests.builders import NOON, a_repricing, a_usage, an_id
 from tests.metering import UNPRICED, FlatPricer
 
 RECORDED_AT = datetime(2026, 11, 22, 12, 0, 1, 234_000, tzinfo=UTC)
@@ -37,7 +37,7 @@ def a_correction(old: Usage, new: Usage, model: str = "m") -> UsageCorrected:
 
 
 def charged(
-    event: UsageEvent, amounts: Amounts | None = None
+    event: ChargedEvent, amounts: Amounts | None = None
 ) -> UsagePriced | ChargeAdjusted:
     """Write a charge and read it back with the models."""
     writer = ChargeWriter(3, 41, RECORDED_AT)
@@ -87,7 +87,7 @@ def test_what_the_list_says_is_said_where_it_differs(
     cost: int | None, listed: Listed | None, said: str | None
 ) -> None:
     """Not at all where it is what is charged; null where the list has no price."""
-    amounts = Amounts(cost, cost and 0, cost, 0, 1, None, "v", "m", listed)
+    amounts = Amounts(cost, cost and 0, cost, 0, 1, None, "v", "m", listed=listed)
     charge = charged(a_usage(), amounts)
     if said == "nothing":
         assert "list_cost_usd" not in charge.model_fields_set
@@ -126,6 +126,46 @@ def test_a_correction_without_a_price_stays_unpriced() -> None:
     charge = charged(a_correction(Usage(), Usage(text_input_tokens=5), UNPRICED))
     assert charge.cost_usd is None
     assert charge.unpriced_reason == "unknown_model"
+
+
+def test_a_repricing_is_the_difference_of_what_it_states() -> None:
+    """No price book has a say: old and new stand in it, with versions and who."""
+    event = a_repricing(
+        old_input_cost_usd="0.003000000000",
+        old_unpriced_reason=None,
+        price_match="gpt-4o",
+        reason='"agreed"\nin May',
+    )
+    charge = charged(event)
+    assert isinstance(charge, ChargeAdjusted)
+    assert charge.repriced == charge.cause == event
+    assert (charge.input_cost_usd, charge.output_cost_usd) == (
+        Decimal("-0.002"),
+        Decimal("0.002"),
+    )
+    assert charge.cost_usd == 0
+    assert (charge.old_price_version, charge.price_version) == ("prices-1", "prices-2")
+    assert (charge.reason, charge.adjusted_by) == ('"agreed"\nin May', "grace")
+    assert (charge.adjusts, charge.price_match) == (event.reprices, "gpt-4o")
+    assert charge.schema_version == 2
+
+
+def test_a_repricing_takes_an_unpriced_call_away() -> None:
+    """It is no call and no tokens; where a price was missing, none is any more."""
+    found = amounts_of(a_repricing(), FlatPricer())
+    assert (found.calls, found.tokens, found.unpriced_calls) == (0, 0, -1)
+    before = amounts_of(a_repricing(old_unpriced_reason=None), FlatPricer())
+    assert before.unpriced_calls == 0
+
+
+def test_a_correction_is_written_as_before() -> None:
+    """Whoever reads version 1 of adjustments can read it still."""
+    charge = charged(a_correction(Usage(), Usage(text_input_tokens=5)))
+    assert isinstance(charge, ChargeAdjusted)
+    assert charge.schema_version == 1
+    assert charge.model_fields_set.isdisjoint(
+        {"repriced", "old_price_version", "adjusted_by"}
+    )
 
 
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "ä", "a\nb", "a\x7fb", "\u2028"])

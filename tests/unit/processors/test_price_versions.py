@@ -12,6 +12,7 @@ import pytest
 from taximeter_processors.circumstances import Occurrence
 from taximeter_processors.price_versions import SETTLING, PriceBooks
 from taximeter_processors.pricing import PriceBook
+from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.prices import PricesDefined
 from tests.builders import NOON
 
@@ -174,3 +175,24 @@ def test_the_list_is_known_without_own_prices() -> None:
     version, entries = found.list_at(NOON + 2 * HOUR)
     assert (version, entries["m"]["input_cost_per_token"]) == ("v3", "3")
     assert found.list_at(NOON)[0] == "v1"
+
+
+def test_a_version_is_found_by_the_name_in_its_charges() -> None:
+    """Also where that names two, and whatever was published behind it later."""
+    found = books(a_version("v2", NOON + HOUR), a_version("v3", NOON, "3", base="v1"))
+    for moment in (NOON - HOUR, NOON, NOON + HOUR):
+        book = found.at(moment, LATER)
+        assert found.named(book.version).version == book.version
+        used = ("acme", "m", "standard", USED)
+        assert found.named(book.version).price_counts(*used) == book.price_counts(*used)
+    found.learn(a_version("v0", NOON - HOUR, "9"), LATER)
+    assert found.at(NOON + HOUR, LATER + HOUR).version == "v2+v0"
+    assert found.named("v2+v0").version == "v2+v0"
+    assert price(books(a_version("v2")), NOON) == ("v2", 2)
+
+
+@pytest.mark.parametrize("name", ["v9", "v2+v9", "v9+v2", "", "+"])
+def test_an_unknown_version_is_refused(name: str) -> None:
+    """Nothing is priced by a name that no charge has."""
+    with pytest.raises(ConfigurationError, match="v1, v2"):
+        books(a_version("v2")).named(name)

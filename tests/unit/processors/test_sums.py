@@ -19,7 +19,10 @@ def amounts(cost_pico: int | None, calls: int = 1, tokens: int = 10) -> Amounts:
     """Return what one event adds."""
     reason: UnpricedReason | None = None if cost_pico is not None else "unknown_model"
     output = None if cost_pico is None else 0
-    return Amounts(cost_pico, output, cost_pico, tokens, calls, reason, "v", None)
+    unpriced = calls if cost_pico is None else 0
+    return Amounts(
+        cost_pico, output, cost_pico, tokens, calls, reason, "v", None, unpriced
+    )
 
 
 def stored_after(

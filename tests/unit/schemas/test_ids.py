@@ -8,7 +8,12 @@ from uuid import RFC_4122, UUID
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from taximeter_schemas.ids import derived_id, response_event_id, time_ordered_id
+from taximeter_schemas.ids import (
+    derived_id,
+    repriced_event_id,
+    response_event_id,
+    time_ordered_id,
+)
 from tests.builders import NOON
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -72,3 +77,10 @@ def test_derived_ids_are_uuid5() -> None:
     derived = derived_id("a")
 
     assert (derived.version, derived.variant) == (5, RFC_4122)
+
+
+@given(st.uuids(), st.integers(1, 10**6))
+def test_the_quick_way_to_an_id_is_the_same(event_id: UUID, statements: int) -> None:
+    """The id of a re-pricing is the one derived from its facts."""
+    wanted = derived_id("repriced", str(event_id), str(statements))
+    assert repriced_event_id(str(event_id), statements) == str(wanted)

@@ -17,7 +17,7 @@ from taximeter_schemas.records import (
     packed,
     read_record,
 )
-from taximeter_schemas.usage import UsageCorrected, UsageEvent, UsageRecorded
+from taximeter_schemas.usage import ChargedEvent, UsageCorrected, UsageRecorded
 from tests.builders import NOON, a_usage, an_id
 
 GOOD = a_usage(event_id=an_id("good"))
@@ -35,7 +35,7 @@ def _with_raw(field: str, raw: str) -> bytes:
     return encode_event(GOOD)[:-1] + f',"{field}":{raw}}}'.encode()
 
 
-def _only(value: bytes | None) -> UsageEvent | Fault:
+def _only(value: bytes | None) -> ChargedEvent | Fault:
     (reading,) = read_record(value, NOON)
     return reading
 
