@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache
 from itertools import accumulate, chain
+from operator import attrgetter
 from typing import Any, Final
 
 import pyarrow as pa
@@ -18,7 +19,7 @@ from msgspec import UNSET
 from msgspec.structs import astuple, fields
 
 from taximeter_schemas.usage import Usage
-from taximeter_sinks.parsed_charges import SECONDS_UNITS, Call, Charge
+from taximeter_sinks.parsed_charges import SECONDS_UNITS, Call, Charge, Repriced
 
 __all__ = ["CHARGES_SCHEMA", "charges_table"]
 
@@ -110,6 +111,9 @@ CHARGES_SCHEMA: Final = pa.schema(
         *((n, pa.string()) for n in _CHOICES),
         ("max_results", pa.int64()),
         ("list_cost_usd", _MONEY),
+        ("old_price_version", pa.string()),
+        ("old_unpriced_reason", pa.string()),
+        ("adjusted_by", pa.string()),
     ]
 )
 """The columns of the ledger's `charges`, in their order."""
@@ -130,7 +134,7 @@ def charges_table(charges: Sequence[Charge]) -> pa.Table:
 
 
 def _charge_columns(charges: Sequence[Charge]) -> dict[str, pa.Array]:
-    columns = _Columns(charges)
+    columns = _Columns(charges, Charge)
     charged = _amounts(columns.values("cost_usd"), _MONEY)
     return {
         "kind": _kinds(columns.values("adjusts")),
@@ -144,6 +148,9 @@ def _charge_columns(charges: Sequence[Charge]) -> dict[str, pa.Array]:
         "price_match": columns.text("price_match"),
         "adjusts": columns.ids("adjusts"),
         "adjust_reason": columns.text("reason"),
+        "old_price_version": columns.text("old_price_version"),
+        "old_unpriced_reason": _old_reasons(columns.values("repriced")),
+        "adjusted_by": columns.text("adjusted_by"),
         "source_partition": pa.array(columns.values("source_partition"), pa.int32()),
         "source_offset": pa.array(columns.values("source_offset"), pa.int64()),
         "source_position": pa.array(columns.values("source_position"), pa.int32()),
@@ -151,7 +158,7 @@ def _charge_columns(charges: Sequence[Charge]) -> dict[str, pa.Array]:
 
 
 def _call_columns(calls: Sequence[Call]) -> dict[str, pa.Array]:
-    columns = _Columns(calls)
+    columns = _Columns(calls, Call)
     named = {name: columns.text(name, default) for name, default in _CALL_TEXT.items()}
     return named | {
         "event_id": columns.ids("event_id"),
@@ -187,9 +194,13 @@ class _Columns:
     A column in which nobody says anything but the default is not built anew.
     """
 
-    def __init__(self, said: Sequence[Charge | Call]) -> None:
-        names = type(said[0]).__struct_fields__
-        turned = zip(*map(astuple, said), strict=True)
+    def __init__(
+        self, said: Sequence[Charge | Call], kind: type[Charge] | type[Call]
+    ) -> None:
+        names = kind.__struct_fields__
+        # A re-pricing is a call with a field more.
+        plain = all(type(each) is kind for each in said)
+        turned = zip(*map(astuple if plain else attrgetter(*names), said), strict=True)
         self._columns = dict(zip(names, turned, strict=True))
 
     def values(self, name: str) -> Sequence[Any]:
@@ -267,6 +278,12 @@ def _kinds(adjusts: Sequence[str | None]) -> pa.Array:
     if adjusts.count(None) == len(adjusts):
         return _constant("charge", pa.string(), len(adjusts))
     return _text(["charge" if one is None else "adjustment" for one in adjusts])
+
+
+def _old_reasons(repriced: Sequence[Repriced | None]) -> pa.Array:
+    if repriced.count(None) == len(repriced):
+        return _constant(None, pa.string(), len(repriced))
+    return _text([each.old_unpriced_reason if each else None for each in repriced])
 
 
 def _tags(values: Sequence[dict[str, str]]) -> pa.Array:

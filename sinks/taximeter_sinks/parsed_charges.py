@@ -16,9 +16,23 @@ import msgspec
 from pydantic import ValidationError
 
 from taximeter_schemas.records import explained
-from taximeter_schemas.usage import UNATTRIBUTED, Usage, UsageCorrected, UsageRecorded
+from taximeter_schemas.usage import (
+    UNATTRIBUTED,
+    Usage,
+    UsageCorrected,
+    UsageRecorded,
+    UsageRepriced,
+)
 
-__all__ = ["SECONDS_UNITS", "Call", "Charge", "Used", "parse", "parse_with_care"]
+__all__ = [
+    "SECONDS_UNITS",
+    "Call",
+    "Charge",
+    "Repriced",
+    "Used",
+    "parse",
+    "parse_with_care",
+]
 
 SECONDS_UNITS: Final = tuple(n for n in Usage.model_fields if n.endswith("_seconds"))
 
@@ -77,8 +91,15 @@ class _Correction(_Said, kw_only=True, gc=False):
         return Call(usage=_difference(self.old_usage, self.new_usage), **said)
 
 
+class Repriced(Call, kw_only=True, gc=False):
+    """A re-pricing, which is of the shape of a call that used nothing."""
+
+    usage: Used = {}
+    old_unpriced_reason: str | None = None
+
+
 class Charge(msgspec.Struct, kw_only=True, gc=False):
-    """A `UsagePriced` or a `ChargeAdjusted`: one of `recorded` and `corrected`."""
+    """A `UsagePriced`, or a `ChargeAdjusted`; with one of the last three."""
 
     recorded_at: str
     source_partition: int
@@ -93,8 +114,11 @@ class Charge(msgspec.Struct, kw_only=True, gc=False):
     list_cost_usd: str | msgspec.UnsetType | None = msgspec.UNSET
     adjusts: str | None = None
     reason: str | None = None
+    old_price_version: str | None = None
+    adjusted_by: str | None = None
     recorded: Call | None = None
     corrected: _Correction | None = None
+    repriced: Repriced | None = None
 
     @property
     def listed_usd(self) -> str | None:
@@ -112,9 +136,11 @@ class Charge(msgspec.Struct, kw_only=True, gc=False):
         """
         if self.recorded is not None:
             return self.recorded
-        if self.corrected is None or self.adjusts is None:
-            raise ValueError("a charge without its call")
-        return self.corrected.as_call()
+        if self.adjusts is not None and self.repriced is not None:
+            return self.repriced
+        if self.adjusts is not None and self.corrected is not None:
+            return self.corrected.as_call()
+        raise ValueError("a charge without its call")
 
 
 _charges: Final = msgspec.json.Decoder(list[Charge])
@@ -149,11 +175,17 @@ def parse_with_care(value: bytes) -> Sequence[Charge]:
         raise ValueError(str(error)) from error
 
 
+_CAUSES: Final[dict[str, type[UsageRecorded | UsageCorrected | UsageRepriced]]] = {
+    "corrected": UsageCorrected,
+    "repriced": UsageRepriced,
+    "recorded": UsageRecorded,
+}
+
+
 def _canonical(charge: dict[str, Any]) -> dict[str, Any]:
-    name = "corrected" if "corrected" in charge else "recorded"
-    model = UsageCorrected if name == "corrected" else UsageRecorded
+    name = next((name for name in _CAUSES if charge.get(name)), "recorded")
     try:
-        event = model.model_validate_json(msgspec.json.encode(charge[name]))
+        event = _CAUSES[name].model_validate_json(msgspec.json.encode(charge[name]))
     except ValidationError as error:
         raise ValueError(explained(error)) from error
     return charge | {name: event.model_dump(mode="json", exclude_unset=True)}

@@ -7,7 +7,7 @@ opened, for as long as one query takes. The answers are the same.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,16 +17,25 @@ from uuid import UUID
 import duckdb
 
 from taximeter_schemas.errors import LedgerError, LedgerUnavailable, QueryFailed
+from taximeter_sinks.charged_calls import (
+    CallFilter,
+    Extent,
+    calls_query,
+    extent_query,
+    stretches,
+)
 from taximeter_sinks.ledger_file import open_for_reading
 from taximeter_sinks.migrate import check_version
 from taximeter_sinks.quack import QuackClient, Rows, ServedLedger, ServerAway
 from taximeter_sinks.read_only import check_read_only
 from taximeter_sinks.spend import (
+    REPRICING_SINCE,
     ProviderCostRow,
     SpendRow,
     list_cost,
     provider_cost_query,
     spend_query,
+    unpriced_calls,
     unpriced_query,
 )
 
@@ -156,7 +165,7 @@ class Ledger:
 
         See `taximeter_sinks.spend.spend_query`.
         """
-        answer = self._ask(spend_query(by, start, end, tz, limit, self._version))
+        answer = self._ask(spend_query(by, start, end, tz, limit, self._at()))
         return [SpendRow(row[: len(by)], *row[len(by) :]) for row in answer.rows]
 
     def totals(
@@ -182,7 +191,29 @@ class Ledger:
 
     def unpriced(self) -> Rows:
         """Return what has no price, by model and reason, what is called most first."""
-        return self._ask(unpriced_query(self._version))
+        return self._ask(unpriced_query(self._at()))
+
+    def calls_to_reprice(self, wanted: CallFilter) -> Extent | None:
+        """Return where the charges of these calls stand; None if there are none.
+
+        Raises:
+            LedgerUnavailable: an older release wrote it, without columns for this.
+        """
+        if self._at() < REPRICING_SINCE:
+            words = "its tables are older than this release; start 'taximeter up'"
+            raise LedgerUnavailable(self._path, words)
+        return Extent.of(self._ask(extent_query(wanted)).rows[0])
+
+    def costs_so_far(
+        self, wanted: CallFilter, extent: Extent, *, said: bool = False
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield what each call has cost so far, some ten thousand at a time.
+
+        See `taximeter_sinks.charged_calls.FACTS`; `said` asks for all of them.
+        """
+        for stretch in stretches(extent):
+            query = calls_query(wanted, extent.units, stretch, said=said)
+            yield self._ask(query).rows
 
     def budget_status(self) -> Rows:
         """Return how each subject stands in each period, the fullest budgets first."""
@@ -247,10 +278,10 @@ class Ledger:
                 that it does not name are left out. None counts everything.
         """
         where = "" if up_to is None else f"WHERE {_up_to(up_to)}"
-        listed = list_cost(self.schema_version())
+        listed = list_cost(self._at())
         answer = self._ask(
             "SELECT source_partition, coalesce(sum(cost_usd), 0)::DECIMAL(38, 12), "  # noqa: S608
-            "count(*), count(*) FILTER (cost_usd IS NULL), max(source_offset), "
+            f"count(*), {unpriced_calls(self._at())}, max(source_offset), "
             f"coalesce(sum({listed}), 0)::DECIMAL(38, 12) "
             f"FROM charges {where} GROUP BY 1 ORDER BY 1"
         )
@@ -277,6 +308,12 @@ class Ledger:
         """Return the next offset of each topic and partition that the sink reads."""
         answer = self._ask("SELECT topic, partition, next_offset FROM consumed_offsets")
         return {(row[0], row[1]): row[2] for row in answer.rows}
+
+    def _at(self) -> int:
+        """Return the version of the tables; what is old may be migrated any moment."""
+        if self._version < REPRICING_SINCE:
+            self._version = self.schema_version()
+        return self._version
 
     def _check_version(self) -> None:
         try:

@@ -19,12 +19,14 @@ from taximeter_sinks.quack import sql_literal
 __all__ = [
     "DIMENSIONS",
     "LIST_SUMS",
+    "REPRICING_SINCE",
     "SUMS",
     "ProviderCostRow",
     "SpendRow",
     "list_cost",
     "provider_cost_query",
     "spend_query",
+    "unpriced_calls",
     "unpriced_query",
 ]
 
@@ -66,6 +68,20 @@ _INPUT: Final = f"coalesce(sum({' + '.join(_EACH_INPUT)}), 0)::BIGINT"
 _OUTPUT: Final = f"coalesce(sum({' + '.join(OUTPUT_TOKENS)}), 0)::BIGINT"
 
 _LIST_COST_SINCE: Final = 5
+
+REPRICING_SINCE: Final = 6
+"""The first version of the ledger's tables that knows re-pricings."""
+
+_UNPRICED: Final = "count(*) FILTER (kind = 'charge' AND cost_usd IS NULL)"
+
+# What the latest re-pricing of a call has given a price, whatever it was before.
+_PRICED_SINCE: Final = """
+    EXISTS (
+        SELECT 1 FROM charges AS later WHERE later.old_price_version IS NOT NULL
+            AND later.adjusts = coalesce(charges.adjusts, charges.event_id)
+            AND later.recorded_at >= charges.recorded_at
+    )
+"""
 
 
 class SpendRow(NamedTuple):
@@ -150,7 +166,7 @@ def spend_query(
     end: datetime | None = None,
     time_zone: str = "UTC",
     limit: int | None = None,
-    version: int = _LIST_COST_SINCE,
+    version: int = REPRICING_SINCE,
 ) -> str:
     """Return the query for spend by these dimensions over `[start, end)`.
 
@@ -180,13 +196,22 @@ def list_cost(version: int) -> str:
     return "list_cost_usd" if version >= _LIST_COST_SINCE else "cost_usd"
 
 
+def unpriced_calls(version: int) -> str:
+    """Return how SQL counts calls without a price, in tables of this version.
+
+    A re-pricing that found one takes its call away again.
+    """
+    priced_since = " - count(old_unpriced_reason)" if version >= REPRICING_SINCE else ""
+    return f"{_UNPRICED}{priced_since}"
+
+
 def _aggregates(version: int) -> str:
     # A sum over nothing priced stays NULL: unpriced is not free.
     listed = list_cost(version)
     return f"""
         sum(cost_usd) AS cost_usd,
         {_CALLS} AS calls,
-        count(*) FILTER (cost_usd IS NULL) AS unpriced_calls,
+        {unpriced_calls(version)} AS unpriced_calls,
         {_INPUT} AS input_tokens,
         {_OUTPUT} AS output_tokens,
         sum({listed}) AS list_cost_usd,
@@ -195,16 +220,17 @@ def _aggregates(version: int) -> str:
     """
 
 
-def unpriced_query(version: int = _LATER_SINCE) -> str:
+def unpriced_query(version: int = REPRICING_SINCE) -> str:
     """Return the query for what has no price, what is called most first.
 
     `version` is that of the ledger's tables.
     """
+    still = f"AND NOT {_PRICED_SINCE}" if version >= REPRICING_SINCE else ""
     return f"""
         SELECT provider, model, service_tier, unpriced_reason AS reason,
             {_CALLS} AS calls, {_INPUT} AS input_tokens, {_OUTPUT} AS output_tokens,
             min(occurred_at) AS first_seen, max(occurred_at) AS last_seen
-        FROM {_charges(version)} WHERE cost_usd IS NULL
+        FROM {_charges(version)} AS charges WHERE cost_usd IS NULL {still}
         GROUP BY ALL ORDER BY calls DESC, provider, model, service_tier, reason
     """  # noqa: S608
 

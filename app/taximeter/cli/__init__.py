@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "budgets": "Apply, list and watch budgets.",
     "alerts": "Show the alerts that were raised.",
     "prices": "Show what a model costs and what has no price; change prices.",
+    "reprice": "Show or write what history costs at other prices.",
     "estimate": "Show what calls would cost, before they are made.",
     "dead-letters": "Show what could not be read, and send it once more.",
     "audit": "Recompute every charge and compare all books.",

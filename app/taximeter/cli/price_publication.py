@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import click
@@ -30,6 +30,9 @@ __all__ = [
     "told",
     "write_changes",
 ]
+
+# A version of now is not one of the past because publishing it took its time.
+_LEAD: Final = timedelta(minutes=1)
 
 from_option: Final = click.option(
     "--effective-from",
@@ -87,6 +90,17 @@ def tell(event: PricesDefined, *, published: bool) -> None:
         say("nothing changes: the list in force says the same")
     elif published:
         say(f"{event.price_version} is in force from {event.effective_from}")
-        say("what was charged before stays as it is")
+        say(f"what was charged before stays as it is; {_next_step(event)}")
     else:
         say("nothing was published")
+
+
+def _next_step(event: PricesDefined) -> str:
+    """Return how calls of the past get these prices."""
+    if event.effective_from < SystemClock().now() - _LEAD:
+        since = event.effective_from.date()
+        return f"'taximeter reprice --from {since}' shows what it would cost now"
+    return (
+        f"'taximeter reprice --from DATE --to-version {event.price_version}' shows "
+        "what it would cost at these prices"
+    )

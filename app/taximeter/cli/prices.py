@@ -90,7 +90,8 @@ def missing(data: Path, output: Format) -> None:
     say(
         "these calls are in no sum. 'taximeter prices set MODEL --provider P "
         "--input-per-million X --output-per-million Y' gives calls from then on a "
-        "price; 'taximeter prices show MODEL' tells which names come close"
+        "price, and 'taximeter reprice' those before; 'taximeter prices show MODEL' "
+        "tells which names come close"
     )
 
 

@@ -31,7 +31,7 @@ from taximeter_schemas.records import (
     read_record,
 )
 from taximeter_schemas.topics import Topics
-from taximeter_schemas.usage import UsageEvent
+from taximeter_schemas.usage import ChargedEvent
 from taximeter_sinks.decode import RawRecord
 from taximeter_sinks.duckdb_sink import DuckDBSink
 from tests.builders import NOON, a_usage, a_usage_not_understood
@@ -70,7 +70,7 @@ async def api(
         yield client
 
 
-async def _in_kafka(bootstrap: str, topics: Topics) -> list[UsageEvent]:
+async def _in_kafka(bootstrap: str, topics: Topics) -> list[ChargedEvent]:
     records = await read_topic(bootstrap, topics.usage)
     read = [one for record in records for one in read_record(record.value, NOON)]
     events = [one for one in read if not isinstance(one, Fault)]

@@ -28,7 +28,7 @@ from taximeter_schemas.records import (
     usage_partition,
 )
 from taximeter_schemas.topics import Topics
-from taximeter_schemas.usage import UsageEvent
+from taximeter_schemas.usage import ChargedEvent
 from tests.builders import NOON, a_usage
 from tests.lettering import a_letter
 
@@ -88,13 +88,13 @@ class Installation:
         ]
         return [one for one in events if isinstance(one, DeadLetterRetried)]
 
-    def usage(self) -> list[UsageEvent]:
+    def usage(self) -> list[ChargedEvent]:
         """Return the events in `usage`; each must stand in its own partition."""
         return asyncio.run(_usage(self.bootstrap, self.topics))
 
 
-async def _usage(bootstrap: str, topics: Topics) -> list[UsageEvent]:
-    found: list[UsageEvent] = []
+async def _usage(bootstrap: str, topics: Topics) -> list[ChargedEvent]:
+    found: list[ChargedEvent] = []
     places = [TopicPartition(topics.usage.name, p) for p in range(topics.partitions)]
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:
         consumer.assign(places)
@@ -111,7 +111,7 @@ async def _usage(bootstrap: str, topics: Topics) -> list[UsageEvent]:
 
 
 def _check_place(
-    events: Sequence[UsageEvent | Fault], partition: int, partitions: int
+    events: Sequence[ChargedEvent | Fault], partition: int, partitions: int
 ) -> None:
     for event in events:
         assert not isinstance(event, Fault)

@@ -169,7 +169,7 @@ def event_id(charge: Charge) -> UUID:
     """Return the id of the event that a charge is for."""
     if isinstance(charge, UsagePriced):
         return charge.recorded.event_id
-    return charge.corrected.event_id
+    return charge.cause.event_id
 
 
 async def _up_to_the_end(

@@ -9,14 +9,21 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from taximeter_schemas.errors import QueryFailed, QueryRefused
+from taximeter_schemas.errors import LedgerUnavailable, QueryFailed, QueryRefused
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import Usage
+from taximeter_sinks.charged_calls import FACTS, CallFilter
 from taximeter_sinks.duckdb_sink import DuckDBSink
 from taximeter_sinks.migrate import known_version
 from taximeter_sinks.queries import Duplicates, Ledger, PartitionCharges
-from tests.builders import NOON, a_usage, an_id
-from tests.unit.sinks.charge_builders import a_charge, an_adjustment, charges_record
+from tests.builders import NOON, a_repricing, a_usage, an_id
+from tests.unit.sinks.charge_builders import (
+    a_charge,
+    a_repriced_charge,
+    an_adjustment,
+    charges_record,
+)
+from tests.unit.sinks.old_ledgers import as_of
 
 LATE = datetime(2026, 11, 22, 23, 30, tzinfo=UTC)  # a day later in Berlin
 PICO = Decimal("0.000000000001")
@@ -257,3 +264,46 @@ async def test_what_providers_state_stands_beside_our_cost(tmp_path: Path) -> No
     (total,) = ledger.provider_costs((), start=NOON + timedelta(days=1))
     assert total == ((), 0, None, None, 0, None)
     assert len(ledger.provider_costs(("provider", "model"), limit=2)) == 2
+
+
+async def test_a_repricing_gives_calls_a_price(tmp_path: Path) -> None:
+    """Its call waits for a price no more; one that comes without a price later does."""
+    path = tmp_path / "ledger.duckdb"
+    sink = DuckDBSink(path, Topics())
+    repriced = a_repricing(reprices=an_id(0, 0, 0), provider="anthropic")
+    sink.add(
+        [
+            charges_record([a_charge(0, 0, 0, None), a_charge(0, 0, 1, None)], 0),
+            charges_record([a_repriced_charge(repriced)], 1),
+        ]
+    )
+    await sink.flush()
+    sink.close()
+    ledger = Ledger.open(path)
+    total = ledger.totals()
+    assert (total.cost_usd, total.calls) == (Decimal("0.003"), 2)
+    assert total.unpriced_calls == 1
+    assert [row[4] for row in ledger.unpriced().rows] == [1]
+    assert ledger.charged_by_partition()[0].unpriced == 1
+    extent = ledger.calls_to_reprice(CallFilter())
+    assert extent is not None
+    (rows,) = ledger.costs_so_far(CallFilter(), extent)
+    names = ("input_cost_usd", "adjustments", "repricings")
+    found = [tuple(row[FACTS.index(name)] for name in names) for row in rows]
+    assert sorted(found) == [
+        ("0.000000000000", 0, 0),
+        ("0.001000000000", 1, 1),
+    ]
+
+
+def test_a_ledger_from_before_repricings_is_read(tmp_path: Path) -> None:
+    """Reports and what has no price are as they were; to re-price, start it once."""
+    path = tmp_path / "ledger.duckdb"
+    with duckdb.connect(str(path)) as old:
+        as_of(3, old)
+    ledger = Ledger.open(path)
+    assert ledger.totals().calls == 0
+    assert ledger.unpriced().rows == []
+    assert ledger.charged_by_partition() == {}
+    with pytest.raises(LedgerUnavailable, match="taximeter up"):
+        ledger.calls_to_reprice(CallFilter())

@@ -16,7 +16,7 @@ async def read(*charges: Expected) -> AsyncIterator[Expected]:
 
 def a_charge(cost: int | None, listed: int | None, version: str = "v") -> Expected:
     """Return the first charge of a partition."""
-    return Expected(0, 0, cost, version, listed)
+    return Expected(0, 0, cost, version, listed, 1, int(cost is None))
 
 
 async def compared(must: Expected, have: Expected) -> PartitionAudit:

@@ -10,11 +10,23 @@ from typing import Any, Final
 from uuid import UUID
 
 from taximeter_schemas.charges import Charge, ChargeAdjusted, UsagePriced
-from taximeter_schemas.usage import Usage, UsageCorrected, UsageRecorded
+from taximeter_schemas.usage import (
+    ChargedEvent,
+    Usage,
+    UsageCorrected,
+    UsageRecorded,
+    UsageRepriced,
+)
 from taximeter_sinks.decode import RawRecord
 from tests.builders import NOON, a_usage, an_id
 
-__all__ = ["a_charge", "an_adjustment", "charges_record", "charges_value"]
+__all__ = [
+    "a_charge",
+    "a_repriced_charge",
+    "an_adjustment",
+    "charges_record",
+    "charges_value",
+]
 
 CORRECTED: Final = an_id("corrected")
 
@@ -81,6 +93,30 @@ def an_adjustment(
     )
 
 
+def a_repriced_charge(
+    event: UsageRepriced, partition: int = 0, offset: int = 2
+) -> ChargeAdjusted:
+    """Return the difference that a re-pricing makes."""
+    input_usd = event.new_input_cost_usd - event.old_input_cost_usd
+    output_usd = event.new_output_cost_usd - event.old_output_cost_usd
+    return ChargeAdjusted(
+        event_type="ChargeAdjusted",
+        recorded_at=NOON + timedelta(seconds=3),
+        source_partition=partition,
+        source_offset=offset,
+        source_position=0,
+        input_cost_usd=input_usd,
+        output_cost_usd=output_usd,
+        cost_usd=input_usd + output_usd,
+        price_version=event.new_price_version,
+        adjusts=event.reprices,
+        reason=event.reason,
+        old_price_version=event.old_price_version,
+        adjusted_by=event.repriced_by,
+        repriced=event,
+    )
+
+
 def charges_value(charges: Sequence[Charge]) -> bytes:
     """Return the record value: the event within leaves its unset defaults out."""
     return b"[%b]" % b",".join(_encoded(charge) for charge in charges)
@@ -96,8 +132,9 @@ def charges_record(
 
 
 def _encoded(charge: Charge) -> bytes:
-    name = "recorded" if isinstance(charge, UsagePriced) else "corrected"
-    event: UsageRecorded | UsageCorrected = getattr(charge, name)
+    causes = ("recorded", "corrected", "repriced")
+    name = next(name for name in causes if getattr(charge, name, None))
+    event: ChargedEvent = getattr(charge, name)
     # Left out and null are two things to say of what the list says.
     unsaid = {"list_cost_usd"} - charge.model_fields_set
     fields = charge.model_dump(mode="json", exclude={name, *unsaid})

@@ -10,9 +10,10 @@ import pytest
 
 from taximeter_schemas.usage import Usage, UsageRecorded
 from taximeter_sinks.decode import CHARGES_SCHEMA, RawRecord, decode_charges
-from tests.builders import NOON, a_usage
+from tests.builders import NOON, a_repricing, a_usage
 from tests.unit.sinks.charge_builders import (
     a_charge,
+    a_repriced_charge,
     an_adjustment,
     charges_record,
     charges_value,
@@ -205,6 +206,37 @@ def test_events_of_many_shapes_stand_beside_each_other() -> None:
     assert table["text_output_tokens"].to_pylist() == [0, 7, 0]
     assert table["audio_seconds"].to_pylist() == [0, 0, Decimal("1.5")]
     assert table["duration_ms"].to_pylist() == [None, 5, None]
+
+
+@pytest.mark.parametrize("said", [{}, {"occurred_at": NOON.timestamp()}])
+def test_a_repricing_has_its_columns(said: dict[str, object]) -> None:
+    """Used nothing, cost the difference, and says what it took the place of."""
+    event = a_repricing(status="error", tags={"team": "growth"})
+    value = json.loads(charges_value([a_repriced_charge(event)]))
+    value[0]["repriced"] |= said
+    records = [
+        charges_record([a_charge(offset=1)]),
+        RawRecord("charges", 0, 1, b"0:2", json.dumps(value).encode()),
+    ]
+    decoded = decode_charges(records)
+    assert not decoded.undecodable
+    priced, row = decoded.table.to_pylist()
+    assert row["kind"] == "adjustment"
+    assert (row["cost_usd"], row["price_version"]) == (Decimal("0.003"), "prices-2")
+    assert (row["old_price_version"], row["adjusted_by"]) == ("prices-1", "grace")
+    assert (row["old_unpriced_reason"], row["unpriced_reason"]) == (
+        "unknown_model",
+        None,
+    )
+    assert (row["adjust_reason"], row["adjusts"]) == (
+        "re-pricing",
+        str(event.reprices),
+    )
+    assert (row["user_id"], row["status"]) == ("alice", "error")
+    assert row["tags"] == [("team", "growth")]
+    assert not any(row[name] for name in Usage.model_fields)
+    for name in ("old_price_version", "old_unpriced_reason", "adjusted_by"):
+        assert priced[name] is None
 
 
 def test_many_records_are_one_table_in_their_order() -> None:

@@ -1,0 +1,156 @@
+"""Carry a re-pricing out: read the ledger, compare, and send what differs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from taximeter.repricing.differences import Comparison, ModelTotals, Wish
+from taximeter.repricing.priced_calls import priced_calls
+from taximeter_processors.charging import Pricer
+from taximeter_producers.kafka import KafkaEmitter
+from taximeter_producers.packing import EncodedEvent
+from taximeter_schemas.errors import BrokerUnavailable
+from taximeter_sinks.charged_calls import CallFilter
+from taximeter_sinks.queries import Ledger
+
+__all__ = ["Aim", "Outcome", "preview", "reprice"]
+
+# So many events go in one delivery, and so many deliveries are under way: enough to
+# keep Kafka busy while calls are compared, few enough for the emitter's buffer.
+_DELIVERED_AT_ONCE: Final = 5_000
+_DELIVERIES: Final = 6
+_PATIENCE_SECONDS: Final = 60.0
+
+Rows = list[tuple[Any, ...]]
+Progress = Callable[[int, int], None]
+"""Told how many calls have been compared, of how many."""
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Which calls, at which prices, why and for whom."""
+
+    calls: CallFilter
+    pricer: Pricer
+    wish: Wish
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Old against new, the dearest models first; `sent` adjustments are in Kafka."""
+
+    models: list[ModelTotals] = field(default_factory=list[ModelTotals])
+    sent: int = 0
+
+    def total(self, name: str) -> int:
+        """Return the sum of one of `ModelTotals`' numbers over all models."""
+        return sum(int(getattr(model, name)) for model in self.models)
+
+
+def preview(ledger: Ledger, aim: Aim, progress: Progress) -> Outcome:
+    """Return what history would cost; nothing is sent.
+
+    Raises:
+        LedgerUnavailable: it cannot be read.
+    """
+    return asyncio.run(_compared(ledger, aim, progress, None))
+
+
+async def reprice(
+    ledger: Ledger, aim: Aim, progress: Progress, emitter: KafkaEmitter
+) -> Outcome:
+    """Send an adjustment for each call that costs something else, until Kafka has all.
+
+    It may be killed at any moment and run again: what is sent twice is one event, and
+    what stands in the ledger is not sent again.
+
+    Raises:
+        LedgerUnavailable: it cannot be read.
+        BrokerUnavailable: Kafka took nothing for a minute.
+    """
+    return await _compared(ledger, aim, progress, emitter)
+
+
+async def _compared(
+    ledger: Ledger, aim: Aim, progress: Progress, emitter: KafkaEmitter | None
+) -> Outcome:
+    comparison = Comparison(aim.pricer, aim.wish)
+    deliveries = _Deliveries(emitter)
+    extent = await asyncio.to_thread(ledger.calls_to_reprice, aim.calls)
+    if extent is None:
+        return Outcome()
+    seen = 0
+    sending = emitter is not None
+    async for rows in _ahead(ledger.costs_so_far(aim.calls, extent, said=sending)):
+        for one, amounts in comparison.differing(priced_calls(rows, extent.units)):
+            if sending:
+                await deliveries.add(EncodedEvent(*comparison.encoded(one, amounts)))
+        seen += len(rows)
+        progress(seen, extent.calls)
+    await deliveries.finish()
+    models = sorted(comparison.totals.values(), key=_dearest_first)
+    return Outcome(models, deliveries.sent)
+
+
+async def _ahead(stretches: Iterator[Rows]) -> AsyncIterator[Rows]:
+    """Yield each stretch while the next one is being read."""
+    following = asyncio.create_task(asyncio.to_thread(next, stretches, None))
+    while (rows := await following) is not None:
+        following = asyncio.create_task(asyncio.to_thread(next, stretches, None))
+        # Give it a start: what comes now keeps the processor busy.
+        await asyncio.sleep(0)
+        yield rows
+
+
+def _dearest_first(model: ModelTotals) -> tuple[int, str, str]:
+    return -max(model.old_pico, model.new_pico), model.provider, model.model
+
+
+class _Deliveries:
+    """Events on their way, a bounded number at once."""
+
+    def __init__(self, emitter: KafkaEmitter | None) -> None:
+        self.sent = 0
+        self._emitter = emitter
+        self._gathered: list[EncodedEvent] = []
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def add(self, event: EncodedEvent) -> None:
+        """Take an event; wait if too many are under way."""
+        self._gathered.append(event)
+        if len(self._gathered) >= _DELIVERED_AT_ONCE:
+            await self._deliver()
+
+    async def finish(self) -> None:
+        """Return when Kafka has all of them."""
+        await self._deliver()
+        await self._wait_for(0)
+
+    async def _deliver(self) -> None:
+        events, self._gathered = self._gathered, []
+        if not events or self._emitter is None:
+            return
+        self.sent += len(events)
+        self._under_way.add(asyncio.ensure_future(self._emitter.deliver(events)))
+        await asyncio.sleep(0)  # so that it begins before the next calls are compared
+        await self._wait_for(_DELIVERIES)
+
+    async def _wait_for(self, most: int) -> None:
+        while len(self._under_way) > most:
+            done, self._under_way = await asyncio.wait(
+                self._under_way,
+                timeout=_PATIENCE_SECONDS,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not done:
+                raise _stuck(self._emitter)
+            for task in done:
+                task.result()
+
+
+def _stuck(emitter: KafkaEmitter | None) -> BrokerUnavailable:
+    reason = "it has not acknowledged adjustments in time; run the command again"
+    return BrokerUnavailable(emitter.bootstrap if emitter else "", reason)

@@ -1,0 +1,104 @@
+"""Waiting until all that stands in `usage` is charged and the ledger has it.
+
+Before re-pricing, so that what an earlier run sent, or was killed while sending, is
+seen in the ledger; and after it, so that whoever asks next is told the new sums.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Final
+
+from taximeter.broker.admin import end_offsets, waiting
+from taximeter_processors.kafka import first_offset, read_log
+from taximeter_processors.meter import Progress
+from taximeter_processors.sums import PROGRESS_KEY
+from taximeter_schemas.errors import NotReady
+from taximeter_schemas.topics import Topics
+from taximeter_sinks.queries import Ledger
+
+__all__ = ["settled"]
+
+_LOOK_AGAIN_SECONDS: Final = 0.25
+_STANDSTILL_SECONDS: Final = 15.0
+
+# A flush writes its progress last, so that the end of the table has it.
+_TAIL: Final = 64
+
+
+async def settled(
+    bootstrap: str,
+    topics: Topics,
+    ledger: Ledger,
+    moved: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Return when all usage of this moment is charged and in the ledger.
+
+    Args:
+        bootstrap: Kafka's address.
+        topics: the installation's topics.
+        ledger: where the charges are to be seen.
+        moved: told how many records of `usage` are not charged yet.
+
+    Raises:
+        NotReady: workers or sink stand still.
+    """
+    ends = (await end_offsets(bootstrap, [topics.usage])).get(topics.usage.name, [])
+    await _until_none(lambda: _uncharged(bootstrap, topics, ends, moved), "worker")
+    await _until_none(lambda: _unwritten(bootstrap, topics, ledger), "sink")
+
+
+async def _until_none(left: Callable[[], Awaitable[int]], part: str) -> None:
+    fewest, moved_at = -1, monotonic()
+    while count := await left():
+        if count < fewest or fewest < 0:
+            fewest, moved_at = count, monotonic()
+        elif monotonic() - moved_at > _STANDSTILL_SECONDS:
+            raise NotReady(
+                f"{count} records wait for the {part}, which does not go on: is one "
+                "running? 'taximeter status' shows it, 'taximeter up' starts all"
+            )
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def _uncharged(
+    bootstrap: str, topics: Topics, ends: list[int], moved: Callable[[int], None]
+) -> int:
+    behind = [_behind(bootstrap, topics, p, end) for p, end in enumerate(ends)]
+    left = sum(await asyncio.gather(*behind))
+    moved(left)
+    return left
+
+
+async def _behind(bootstrap: str, topics: Topics, partition: int, end: int) -> int:
+    # What is gone from the topic has been charged, or never will be.
+    if end <= await first_offset(bootstrap, topics.usage.name, partition):
+        return 0
+    return max(0, end - await _progress(bootstrap, topics, partition))
+
+
+async def _progress(bootstrap: str, topics: Topics, partition: int) -> int:
+    """Return up to which offset a partition's usage is charged, 0 if none of it is."""
+    table = topics.spend_table
+    end = (await end_offsets(bootstrap, [table]))[table.name][partition]
+    tail = _TAIL
+    while True:
+        start = max(0, end - tail)
+        found = 0
+        async for records in read_log(bootstrap, table.name, partition, start, end):
+            for record in records:
+                if record.key == PROGRESS_KEY and record.value:
+                    found = Progress.decode(record.value).next_offset
+        if found or not start:
+            return found
+        tail *= 16
+
+
+async def _unwritten(bootstrap: str, topics: Topics, ledger: Ledger) -> int:
+    consumed = await asyncio.to_thread(ledger.consumed_offsets)
+    name = topics.charges.name
+    reached = {p: consumed.get((name, p), 0) for p in range(topics.partitions)}
+    left = await waiting(bootstrap, topics.charges, reached)
+    return sum(count or 0 for count in left.values())
