@@ -22,6 +22,12 @@ from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.budgets import BudgetDefined, BudgetRemoved, BudgetStatus
 from taximeter_schemas.charges import ChargeAdjusted, UsagePriced
 from taximeter_schemas.dead_letters import DeadLetter, DeadLetterRetried
+from taximeter_schemas.deliveries import (
+    AlertDelivered,
+    AlertDeliveryFailed,
+    AlertRouted,
+    AlertsRead,
+)
 from taximeter_schemas.fields import Event
 from taximeter_schemas.prices import PricesDefined, PriceVersionPublished
 from taximeter_schemas.spend import SpendAdvanced
@@ -81,6 +87,8 @@ _ONE_OR_MANY = "the event, or a JSON array of events that belong to one partitio
 _CHARGES = "a JSON array: every charge of one usage record"
 _SOURCE = "`<source_partition>:<source_offset>`; the partition is the source's too"
 
+_DELIVERY = "`<alert_id>:<route>`"
+
 EVENTS: Final = (
     DocumentedEvent(UsageRecorded, _TOPICS.usage, "`event_id`", _ONE_OR_MANY),
     DocumentedEvent(UsageCorrected, _TOPICS.usage, "`event_id`", _ONE_OR_MANY),
@@ -99,6 +107,10 @@ EVENTS: Final = (
         "`<budget_id>|<subject_kind>|<subject_id>|<period_start or total>`",
     ),
     DocumentedEvent(BudgetThresholdCrossed, _TOPICS.budget_alerts, "`budget_id`"),
+    DocumentedEvent(AlertRouted, _TOPICS.deliveries, _DELIVERY),
+    DocumentedEvent(AlertDelivered, _TOPICS.deliveries, _DELIVERY),
+    DocumentedEvent(AlertDeliveryFailed, _TOPICS.deliveries, _DELIVERY),
+    DocumentedEvent(AlertsRead, _TOPICS.deliveries, "`read:<partition>`"),
     DocumentedEvent(PriceVersionPublished, _TOPICS.prices, "`price_version`"),
     DocumentedEvent(PricesDefined, _TOPICS.prices, "`price_version`"),
     DocumentedEvent(

@@ -25,6 +25,7 @@ __all__ = [
     "Scope",
     "Subject",
     "SubjectKind",
+    "TimeZone",
     "alert_id",
     "budget_event_adapter",
 ]

@@ -30,6 +30,7 @@ DeadLetterReason = Literal[
     "unknown_schema_version",
     "from_the_future",
     "usage_not_understood",
+    "delivery_failed",
 ]
 
 DeadLetterId = Annotated[str, Field(min_length=1, max_length=512)]

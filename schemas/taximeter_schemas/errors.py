@@ -12,6 +12,8 @@
     │   ├── QueryRefused          more than reading, or more than one query
     │   └── QueryFailed           a wrong name or type in a query
     ├── PartFailed                a process of the system did not start
+    ├── TakenOver                 another process has this one's task now
+    ├── NotDelivered              a route's target did not accept a message
     ├── EventRefused              an emitter did not accept an event
     │   ├── BufferFull            the emitter's memory bound is reached
     │   ├── EventTooLarge         one event is larger than a record may be
@@ -44,10 +46,12 @@ __all__ = [
     "LedgerError",
     "LedgerTooNew",
     "LedgerUnavailable",
+    "NotDelivered",
     "NotReady",
     "PartFailed",
     "QueryFailed",
     "QueryRefused",
+    "TakenOver",
     "TaximeterError",
     "UnknownShape",
     "UsageError",
@@ -141,6 +145,29 @@ class PartFailed(TaximeterError):
         self.words = words
         self.log = log
         super().__init__(f"{name} did not start: {words} (log: {log})")
+
+
+class TakenOver(TaximeterError):
+    """Another process has begun to do what only one may do; this one has to end."""
+
+    def __init__(self, task: str) -> None:
+        self.task = task
+        super().__init__(
+            f"another process does {task} for this installation now: run only one, "
+            "or give each installation its own --prefix"
+        )
+
+
+class NotDelivered(TaximeterError):
+    """A route's target did not accept a message; `reason` holds no secret."""
+
+    def __init__(self, route: str, reason: str) -> None:
+        self.route = route
+        self.reason = reason
+        super().__init__(
+            f"route {route}: not delivered: {reason}: check its target, "
+            f"then try it with 'taximeter notify test {route}'"
+        )
 
 
 class EventRefused(TaximeterError):

@@ -107,6 +107,11 @@ class Topics:
         return self._topic("budget-alerts", self.partitions, _FOR_EVER)
 
     @property
+    def deliveries(self) -> Topic:
+        """The delivery log: which alert went where, and how far alerts were read."""
+        return self._topic("deliveries", 1, _COMPACTED)
+
+    @property
     def dead_letters(self) -> Topic:
         """`DeadLetter` (what could not be read) and `DeadLetterRetried`."""
         size = {"max.message.bytes": str(16 * _MIB)}
@@ -133,6 +138,7 @@ class Topics:
             self.prices,
             self.budget_status,
             self.budget_alerts,
+            self.deliveries,
             self.dead_letters,
             self.spend_table,
             self.budget_table,

@@ -50,6 +50,7 @@ class RecordSource:
         read = (
             topics.charges,
             topics.budget_alerts,
+            topics.deliveries,
             topics.budgets,
             topics.budget_status,
             topics.dead_letters,

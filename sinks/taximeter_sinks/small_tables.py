@@ -23,6 +23,7 @@ from taximeter_schemas.prices import price_event_adapter
 from taximeter_schemas.records import explained
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.decode import RawRecord, Undecodable
+from taximeter_sinks.delivery_rows import DELIVERY_COLUMNS, delivery_row
 
 __all__ = ["SmallTable", "TableBatch", "small_tables"]
 
@@ -45,13 +46,14 @@ _WINDOW: Final = (
 class SmallTable:
     """One table, the topic that fills it, and how a record becomes a row.
 
-    `retries` is the table of a topic's second kind of event, where there is one.
+    `retries` is the table of a topic's second kind of event, where there is one. A
+    record that is no row, such as how far somebody has read, has the row None.
     """
 
     name: str
     key: str
     schema: pa.Schema
-    row: Callable[[RawRecord], Row]
+    row: Callable[[RawRecord], Row | None]
     first_wins: bool = False
     retries: SmallTable | None = None
 
@@ -93,7 +95,8 @@ class TableBatch:
             row = self.table.row(record)
         except ValidationError as error:
             return Undecodable(record, explained(error))
-        self._put(str(row[self.table.key]), row)
+        if row is not None:
+            self._put(str(row[self.table.key]), row)
         return None
 
     def _put(self, key: str, row: Row) -> None:
@@ -109,6 +112,7 @@ def small_tables(topics: Topics) -> Mapping[str, SmallTable]:
     """Return the table that each topic fills, by the topic's name."""
     return {
         topics.budget_alerts.name: _ALERTS,
+        topics.deliveries.name: _DELIVERIES,
         topics.budgets.name: _BUDGETS,
         topics.budget_status.name: _BUDGET_STATUS,
         topics.dead_letters.name: _DEAD_LETTERS,
@@ -207,6 +211,13 @@ _ALERTS: Final = SmallTable(
     ),
     _alert,
     first_wins=True,
+)
+
+_DELIVERIES: Final = SmallTable(
+    "deliveries",
+    "delivery_id",
+    DELIVERY_COLUMNS,
+    delivery_row,
 )
 
 _BUDGETS: Final = SmallTable(

@@ -23,6 +23,7 @@ from taximeter_schemas.dead_letters import (
     DeadLetterEvent,
     dead_letter_event_adapter,
 )
+from taximeter_schemas.deliveries import DeliveryEvent, delivery_event_adapter
 from taximeter_schemas.prices import PriceEvent, price_event_adapter
 from taximeter_schemas.records import Fault, packed, read_record
 from taximeter_schemas.usage import UsageEvent, usage_event_adapter
@@ -38,7 +39,7 @@ BY_NAME = {event.name: event for event in EVENTS}
 
 # The digest of a folder's golden files, by which an edit is noticed.
 FROZEN = {
-    "v1": "debe633ae2917daf550be68e4401dcfb805fdab620e2061c5bbb920429c6b6a1",
+    "v1": "683d82bec7c871e3f876c9957a528a25e07330f55ffbd00fa2a5633483d5b889",
     "v1_own_prices": "4e75afcfbe35d73fb9a5193a9807c75fb0254fd3e35d1b3df05b30fd3bba657a",
     "v2": "a30da7b5496c086df476841ad19af21d17bd63104dbeac57806ddaad0649e1a7",
 }
@@ -152,12 +153,17 @@ def _adapter_of(path: Path) -> TypeAdapter[Any]:
         "BudgetRemoved": budget_event_adapter,
         "DeadLetter": dead_letter_event_adapter,
         "DeadLetterRetried": dead_letter_event_adapter,
+        "AlertRouted": delivery_event_adapter,
+        "AlertDelivered": delivery_event_adapter,
+        "AlertDeliveryFailed": delivery_event_adapter,
+        "AlertsRead": delivery_event_adapter,
         "PriceVersionPublished": price_event_adapter,
         "PricesDefined": price_event_adapter,
     }
     return adapters[_event_of(path).name]
 
 
+_Shared = UsageEvent | BudgetEvent | DeadLetterEvent | DeliveryEvent | PriceEvent
 _SHARED = (
     "UsageRec",
     "UsageCorr",
@@ -167,6 +173,7 @@ _SHARED = (
     "BudgetDefined",
     "BudgetRemoved",
     "DeadLetter",
+    "Alert",
     "Price",
 )
 
@@ -179,9 +186,7 @@ def test_topic_with_two_events_tells_them_apart(path: Path) -> None:
     adapter, text = _adapter_of(path), path.read_bytes()
     value = packed([text]) if adapter is charges_adapter else text
 
-    read: UsageEvent | BudgetEvent | DeadLetterEvent | PriceEvent | list[Charge] = (
-        adapter.validate_json(value)
-    )
+    read: _Shared | list[Charge] = adapter.validate_json(value)
 
     event = read[0] if isinstance(read, list) else read
     assert type(event) is _event_of(path).model

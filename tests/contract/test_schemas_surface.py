@@ -37,6 +37,7 @@ TOPICS = {
     "taximeter.prices": (1, COMPACTED | {"message.timestamp.type": "LogAppendTime"}),
     "taximeter.budget-status": (4, READ_BACK),
     "taximeter.budget-alerts": (4, FOR_EVER),
+    "taximeter.deliveries": (1, COMPACTED),
     "taximeter.dead-letters": (1, FOR_EVER | {"max.message.bytes": "16777216"}),
     "taximeter.spend-table": (4, READ_BACK),
     "taximeter.budget-table": (4, READ_BACK),
