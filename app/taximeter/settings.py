@@ -22,6 +22,7 @@ __all__ = [
     "BrokerSettings",
     "CommonSettings",
     "MeasuredSettings",
+    "NotifySettings",
     "SinkSettings",
     "WorkerSettings",
     "read",
@@ -179,7 +180,22 @@ class ApiSettings(CommonSettings):
         )
 
 
-PARTS: Final = (BrokerSettings, WorkerSettings, SinkSettings, ApiSettings)
+class NotifySettings(CommonSettings):
+    """What `taximeter notify` asks for."""
+
+    notify_config: Path = Field(
+        Path("notify.yaml"),
+        description="The file with the routes and targets of alerts (docs/alerts.md).",
+    )
+
+
+PARTS: Final = (
+    BrokerSettings,
+    WorkerSettings,
+    SinkSettings,
+    ApiSettings,
+    NotifySettings,
+)
 
 S = TypeVar("S", bound=CommonSettings)
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from taximeter.broker.admin import check_broker, ensure_topics
 from taximeter.broker.jars import FETCHING, have_jars
@@ -26,6 +27,7 @@ __all__ = ["Addresses", "Plan", "running"]
 
 _LOOK_SECONDS = 1.0
 _FETCH_SECONDS = 600.0
+_ATTEMPT_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Plan:
 
     Without `bootstrap` the embedded broker is part of it. `api_port` None takes the
     usual port or any free one, 0 any free one; a port that is named must be free.
+    `notify` is the file by which alerts are delivered; without it they are not.
     """
 
     data: DataDir
@@ -41,6 +44,7 @@ class Plan:
     bootstrap: str | None = None
     workers: int = 1
     api_port: int | None = None
+    notify: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,9 @@ def _parts(plan: Plan, kafka: str, ports: _Ports) -> list[PartSpec]:
     takes what there is, and the broker goes last.
     """
 
-    def part(name: str, order: int, *arguments: str) -> PartSpec:
+    def part(
+        name: str, order: int, *arguments: str, stop_seconds: float = 5.0
+    ) -> PartSpec:
         prefix, partitions = plan.topics.prefix, str(plan.topics.partitions)
         topics = ("--prefix", prefix, "--partitions", partitions)
         command = _command(plan, *arguments, "--bootstrap", kafka, *topics)
@@ -139,6 +145,7 @@ def _parts(plan: Plan, kafka: str, ports: _Ports) -> list[PartSpec]:
             command,
             _says_so(plan.data, name),
             stop_order=order,
+            stop_seconds=stop_seconds,
             has_its_needs=lambda: _answers(kafka),
         )
 
@@ -146,8 +153,17 @@ def _parts(plan: Plan, kafka: str, ports: _Ports) -> list[PartSpec]:
     return [
         part("api", 0, "api", "--port", str(ports.api)),
         *(part(name, 1, "worker", "--name", name) for name in workers),
+        *_notifiers(plan, part),
         part("sink", 2, "sink", "--quack-port", str(ports.quack)),
     ]
+
+
+def _notifiers(plan: Plan, part: Callable[..., PartSpec]) -> list[PartSpec]:
+    """Return the notifier, if there is one; it ends after the attempt it has begun."""
+    if plan.notify is None:
+        return []
+    config = ("--config", str(plan.notify))
+    return [part("notify", 1, "notify", *config, stop_seconds=_ATTEMPT_SECONDS)]
 
 
 def _command(plan: Plan, part: str, *arguments: str) -> tuple[str, ...]:

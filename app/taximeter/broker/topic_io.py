@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, Literal, NamedTuple
 
@@ -65,18 +65,20 @@ async def scan_topic(bootstrap: str, topic: Topic) -> AsyncIterator[TopicRecord]
 
 
 async def follow_topic(
-    bootstrap: str, topic: Topic
+    bootstrap: str, topic: Topic, next_offsets: Mapping[int, int] | None = None
 ) -> AsyncIterator[list[TopicRecord]]:
     """Yield the committed records of a topic, and the new ones as they come.
 
     What comes together is yielded together. It goes on for ever, through restarts of
-    the broker.
+    the broker. A partition begins at its offset in `next_offsets`, or where it begins.
 
     Raises:
         BrokerUnavailable: no broker answers at the start.
     """
     await check_broker(bootstrap)
     async with _consumer(bootstrap, topic, topic.partitions) as consumer:
+        for partition, offset in (next_offsets or {}).items():
+            consumer.seek(TopicPartition(topic.name, partition), offset)
         while True:
             if fetched := await _fetch(consumer):
                 yield fetched

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "sql": "Ask the ledger in SQL, read-only.",
     "budgets": "Apply, list and watch budgets.",
     "alerts": "Show the alerts that were raised.",
+    "notify": "Deliver alerts to people: Slack, e-mail, webhooks, …",
     "prices": "Show what a model costs and what has no price; change prices.",
     "reprice": "Show or write what history costs at other prices.",
     "estimate": "Show what calls would cost, before they are made.",

@@ -24,6 +24,7 @@ _HELD: Final = {
     "pending_events": "events",
     "pending_bytes": "bytes",
     "spool_events": "on disk",
+    "waiting_deliveries": "to deliver",
 }
 
 

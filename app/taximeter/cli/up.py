@@ -31,6 +31,12 @@ __all__ = ["command"]
     metavar="P",
     help="The API's port; 0 for any free one. Default: 8470, or any free one.",
 )
+@click.option(
+    "--notify",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Also deliver alerts, along the routes of this file.",
+)
 def command(
     data: Path,
     bootstrap: str | None,
@@ -38,6 +44,7 @@ def command(
     partitions: int | None,
     workers: int,
     port: int | None,
+    notify: Path | None,
 ) -> None:
     """Run broker (unless one is given), workers, sink and API.
 
@@ -58,6 +65,7 @@ def command(
         bootstrap=settings.bootstrap or None,
         workers=workers,
         api_port=settings.api_port,
+        notify=notify.absolute() if notify else None,
     )
     asyncio.run(_until_told(plan))
 

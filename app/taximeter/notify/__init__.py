@@ -1,0 +1,10 @@
+"""`taximeter notify`: alerts on their way from the topic to people.
+
+::
+
+    budget-alerts ─▶ run ─▶ routes (config, matching) ─▶ grouping ─▶ target
+                      │                                                 │
+                      └────────── deliveries (the delivery log) ◀───────┘
+
+Everything but `run`, `delivering` and `targets` is pure and is given the time.
+"""
