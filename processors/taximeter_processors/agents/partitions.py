@@ -41,6 +41,7 @@ _FLUSH_AT_EVENTS = 20_000
 _ROW_SECONDS = 40e-6
 _SHARE_OF_TIME = 0.1
 _LEAST_PAUSE = 0.05
+_FEW_EVENTS = 100
 _LONGEST_PAUSE = 3.0
 # A part of the partitions after the other: whoever reads what they write then has
 # something to do all the time.
@@ -227,8 +228,12 @@ class Partitions:
         if now >= self._applied_at + _IDLE_SECONDS:
             return [partition for _, partition in moved]
         if now + _LEAST_PAUSE < self._rest_until:
-            return [p for flushed_at, p in moved if now >= flushed_at + _LONGEST_PAUSE]
+            return [p for at, p in moved if now >= at + _LONGEST_PAUSE or self._few(p)]
         return [partition for _, partition in moved[: -(-len(self._open) // _TURNS)]]
+
+    def _few(self, partition: int) -> bool:
+        """Whether a flush has hardly any rows: what they cost need not be saved up."""
+        return self._open[partition].work.unflushed_events < _FEW_EVENTS
 
     async def _apply(self, opened: _Open, event: EventT[bytes]) -> None:
         message, work = cast(BatchMessage, event.message), opened.work

@@ -352,9 +352,9 @@ async def test_partitions_take_turns_while_there_is_much_to_write(owned: Owned) 
     for work in owned.works:
         work.rows = 1_000
     for partition in range(4):
-        await owned.takes(Delivery(5, partition=partition))
+        await owned.takes(Delivery(*range(5, 105), partition=partition))
     await owned.partitions.tick()
-    assert [len(work.flushed) for work in owned.works].count(1) == 1
+    assert [len(work.flushed) for work in owned.works].count(100) == 1
 
     async def all_written() -> bool:
         await owned.partitions.tick()
@@ -426,3 +426,15 @@ async def test_an_opening_that_somebody_else_cancelled_is_begun_anew(
     await eventually_async(lambda: _said(owned.consumer.asked == 2))
     owned.consumer.cut_off = False
     await owned.opens(2)
+
+
+async def test_a_few_events_do_not_wait_for_what_many_rows_cost(owned: Owned) -> None:
+    """Behind a great rush, whoever sends little is in the ledger at once."""
+    await owned.partitions.own({0, 1})
+    await owned.opens(2)
+    owned.works[0].rows = 1_000
+    await owned.takes(Delivery(*range(5, 105), partition=0))
+    await owned.partitions.tick()
+    await owned.takes(Delivery(5, partition=1))
+    await owned.partitions.tick()
+    assert owned.works[1].flushed == [5]
