@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Final, NamedTuple
 
-__all__ = ["WAIT_SECONDS", "Begun"]
+__all__ = ["SYNC", "WAIT_SECONDS", "Begun"]
 
 WAIT_SECONDS: Final = 5.0
 """How long a reader waits for litellm; it takes milliseconds, unless it is stuck."""
@@ -18,20 +18,19 @@ WAIT_SECONDS: Final = 5.0
 # Streams that nobody reads to their end stay begun for ever.
 _KEPT: Final = 10_000
 
-_SYNC: Final = frozenset(
-    {
-        "completion",
-        "text_completion",
-        "responses",
-        "embedding",
-        "image_generation",
-        "image_edit",
-        "transcription",
-        "speech",
-        "rerank",
-        "moderation",
-    }
+SYNC: Final = (
+    "completion",
+    "text_completion",
+    "responses",
+    "embedding",
+    "image_generation",
+    "image_edit",
+    "transcription",
+    "speech",
+    "rerank",
+    "moderation",
 )
+"""litellm's functions that call a provider, and the types of their calls."""
 
 
 class _Call(NamedTuple):
@@ -58,7 +57,7 @@ class Begun:
         """Note a call, in the thread that makes it."""
         if not isinstance(details, dict):
             return
-        waits = details.get("call_type") in _SYNC and details.get("stream") is not True
+        waits = details.get("call_type") in SYNC and details.get("stream") is not True
         thread = threading.get_ident() if waits else None
         with self._changed:
             self._calls[str(details.get("litellm_call_id"))] = _Call(details, thread)

@@ -14,6 +14,7 @@ from functools import wraps
 from types import ModuleType
 from typing import Any, Final, ParamSpec, Protocol, TypeVar, cast
 
+from taximeter.tracker.begun import SYNC
 from taximeter.tracker.streams import watch_stream
 from taximeter_producers.litellm_usage import part
 
@@ -29,18 +30,6 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_SYNC: Final = (
-    "completion",
-    "text_completion",
-    "responses",
-    "embedding",
-    "image_generation",
-    "image_edit",
-    "transcription",
-    "speech",
-    "rerank",
-    "moderation",
-)
 _GUARDED: Final = "_taximeter_guarded"
 
 
@@ -69,7 +58,7 @@ Trackers = Callable[[Mapping[str, object]], Iterable[Tracker]]
 
 def watch(module: ModuleType) -> None:
     """Put the trackers among the module's callbacks before its functions, once."""
-    for name in (*_SYNC, *(f"a{name}" for name in _SYNC)):
+    for name in (*SYNC, *(f"a{name}" for name in SYNC)):
         function = getattr(module, name, None)
         if function is not None and not hasattr(function, _GUARDED):
             among = _among_callbacks(module)
