@@ -45,7 +45,7 @@ async def settled(
     Raises:
         NotReady: workers or sink stand still.
     """
-    ends = (await end_offsets(bootstrap, [topics.usage])).get(topics.usage.name, [])
+    ends = await _ends_to_reach(bootstrap, topics)
     await _until_none(lambda: _uncharged(bootstrap, topics, ends, moved), "worker")
     await _until_none(lambda: _unwritten(bootstrap, topics, ledger), "sink")
 
@@ -63,31 +63,35 @@ async def _until_none(left: Callable[[], Awaitable[int]], part: str) -> None:
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
+async def _ends_to_reach(bootstrap: str, topics: Topics) -> dict[int, int]:
+    """Return the end of each partition of `usage` that has anything in it."""
+    name = topics.usage.name
+    ends = (await end_offsets(bootstrap, [topics.usage])).get(name, [])
+    first = (first_offset(bootstrap, name, partition) for partition in range(len(ends)))
+    found = zip(ends, await asyncio.gather(*first), strict=True)
+    # What is gone from the topic has been charged, or never will be.
+    return {p: end for p, (end, start) in enumerate(found) if end > start}
+
+
 async def _uncharged(
-    bootstrap: str, topics: Topics, ends: list[int], moved: Callable[[int], None]
+    bootstrap: str, topics: Topics, ends: dict[int, int], moved: Callable[[int], None]
 ) -> int:
-    behind = [_behind(bootstrap, topics, p, end) for p, end in enumerate(ends)]
-    left = sum(await asyncio.gather(*behind))
+    name = topics.spend_table.name
+    rows = (await end_offsets(bootstrap, [topics.spend_table]))[name]
+    reached = [_progress(bootstrap, name, p, rows[p]) for p in ends]
+    progress = zip(ends.values(), await asyncio.gather(*reached), strict=True)
+    left = sum(max(0, end - at) for end, at in progress)
     moved(left)
     return left
 
 
-async def _behind(bootstrap: str, topics: Topics, partition: int, end: int) -> int:
-    # What is gone from the topic has been charged, or never will be.
-    if end <= await first_offset(bootstrap, topics.usage.name, partition):
-        return 0
-    return max(0, end - await _progress(bootstrap, topics, partition))
-
-
-async def _progress(bootstrap: str, topics: Topics, partition: int) -> int:
+async def _progress(bootstrap: str, table: str, partition: int, end: int) -> int:
     """Return up to which offset a partition's usage is charged, 0 if none of it is."""
-    table = topics.spend_table
-    end = (await end_offsets(bootstrap, [table]))[table.name][partition]
     tail = _TAIL
     while True:
         start = max(0, end - tail)
         found = 0
-        async for records in read_log(bootstrap, table.name, partition, start, end):
+        async for records in read_log(bootstrap, table, partition, start, end):
             for record in records:
                 if record.key == PROGRESS_KEY and record.value:
                     found = Progress.decode(record.value).next_offset
