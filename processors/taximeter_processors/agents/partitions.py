@@ -184,8 +184,8 @@ class Partitions:
         """Flush what is due, open what is not open yet; called all the time."""
         self._open_due()
         now = monotonic()
-        for _ in range(_TURNS):
-            await self._flush(self._due(now))
+        while due := self._due(now):
+            await self._flush(due)
 
     async def own(self, partitions: set[int]) -> None:
         """Take note of a rebalance: these partitions are ours now, and no others.
