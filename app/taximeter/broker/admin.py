@@ -75,13 +75,12 @@ async def ensure_topics(bootstrap: str, topics: Topics) -> None:
     """
     async with _admin(bootstrap) as admin:
         existing = await _partition_counts(admin, topics.all)
-        for topic in topics.all:
-            _check_partitions(topic, existing.get(topic.name))
+        _check_partitions(topics, existing)
         missing = [topic for topic in topics.all if topic.name not in existing]
         if missing:
             await _create(admin, missing)
-            await _wait_until_known(admin, missing)
-        await _configure(admin, [t for t in topics.all if t.name in existing])
+            _check_partitions(topics, await _wait_until_known(admin, topics))
+        await _configure(admin, topics)
 
 
 async def drop_topics(bootstrap: str, prefix: str) -> None:
@@ -272,12 +271,14 @@ async def _partition_counts(
     return {each["topic"]: len(each["partitions"]) for each in described}
 
 
-def _check_partitions(topic: Topic, found: int | None) -> None:
-    if found not in (None, topic.partitions):
-        raise ConfigurationError(
-            f"topic {topic.name} has {found} partitions, not {topic.partitions}: "
-            "give that number with TAXIMETER_PARTITIONS, or use another prefix"
-        )
+def _check_partitions(topics: Topics, existing: Mapping[str, int]) -> None:
+    for topic in topics.all:
+        found = existing.get(topic.name)
+        if found not in (None, topic.partitions):
+            raise ConfigurationError(
+                f"topic {topic.name} has {found} partitions, not {topic.partitions}: "
+                "give that number with TAXIMETER_PARTITIONS, or use another prefix"
+            )
 
 
 async def _create(admin: AIOKafkaAdminClient, topics: list[Topic]) -> None:
@@ -295,15 +296,21 @@ async def _create(admin: AIOKafkaAdminClient, topics: list[Topic]) -> None:
             raise ConfigurationError(f"Kafka refuses to create topic {name}: {why}")
 
 
-async def _wait_until_known(admin: AIOKafkaAdminClient, topics: list[Topic]) -> None:
-    """Wait until clients are told of new topics; creating only begins it."""
+async def _wait_until_known(
+    admin: AIOKafkaAdminClient, topics: Topics
+) -> dict[str, int]:
+    """Wait until clients are told of every topic; creating only begins it."""
     async with asyncio.timeout(_PATIENCE_SECONDS * 2):
-        while len(await _partition_counts(admin, topics)) < len(topics):
+        while True:
+            counts = await _partition_counts(admin, topics.all)
+            if len(counts) == len(topics.all):
+                return counts
             await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _configure(admin: AIOKafkaAdminClient, topics: list[Topic]) -> None:
-    for topic in topics:
+async def _configure(admin: AIOKafkaAdminClient, topics: Topics) -> None:
+    """Give each topic its settings, also one that another made just before us."""
+    for topic in topics.all:
         if _differs(topic.config, await _config_of(admin, topic)):
             resource = ConfigResource(
                 ConfigResourceType.TOPIC, topic.name, dict(topic.config)
