@@ -44,11 +44,20 @@ def alert_in_words(alert: BudgetThresholdCrossed) -> str:
     who = "everything"
     if alert.subject_kind != "all":
         who = f"{alert.subject_kind} {alert.subject_id}"
-    spent, limit = _usd(alert.spent_usd), _usd(alert.limit_usd)
+    late = ", late" if alert.late else ""
     return (
         f"{alert.raised_at:%Y-%m-%d %H:%M:%S}Z  {alert.threshold_percent:>3} %  "
-        f"{alert.budget_id}: {who} has spent {spent} of {limit} USD ({_period(alert)})"
+        f"{alert.budget_id}: {who} has {_used(alert)} ({_period(alert)}{late})"
     )
+
+
+def _used(alert: BudgetThresholdCrossed) -> str:
+    if alert.limit_tokens is not None:
+        return f"used {alert.tokens:,} of {alert.limit_tokens:,} tokens"
+    if alert.limit_calls is not None:
+        return f"made {alert.calls:,} of {alert.limit_calls:,} calls"
+    limit = _usd(alert.limit_usd or Decimal(0))
+    return f"spent {_usd(alert.spent_usd)} of {limit} USD"
 
 
 def _period(alert: BudgetThresholdCrossed) -> str:

@@ -7,7 +7,13 @@ from collections.abc import Iterable, Sequence
 from pydantic import ValidationError
 
 from taximeter.broker.topic_io import TopicRecord, publish, read_topic
-from taximeter_schemas.budgets import BudgetDefined, BudgetEvent, budget_event_adapter
+from taximeter_schemas.budgets import (
+    BudgetDefined,
+    BudgetEvent,
+    PlanAssigned,
+    budget_event_adapter,
+    budget_key,
+)
 from taximeter_schemas.topics import Topics
 
 __all__ = ["budgets_in_force", "defined_budgets", "publish_budgets"]
@@ -30,6 +36,8 @@ def budgets_in_force(records: Iterable[TopicRecord]) -> dict[str, BudgetDefined]
             event = budget_event_adapter.validate_json(record.value or b"")
         except ValidationError:
             continue
+        if isinstance(event, PlanAssigned):
+            continue
         defined.pop(event.budget_id, None)
         if isinstance(event, BudgetDefined):
             defined[event.budget_id] = event
@@ -45,6 +53,6 @@ async def publish_budgets(
         BrokerUnavailable: Kafka did not take them.
     """
     records = [
-        (event.budget_id.encode(), event.model_dump_json().encode()) for event in events
+        (budget_key(event), event.model_dump_json().encode()) for event in events
     ]
     await publish(bootstrap, topics.budgets, records)

@@ -13,8 +13,9 @@ import yaml
 from pydantic import ValidationError
 
 from taximeter.yaml_numbers import ExactLoader
-from taximeter_schemas.budgets import EACH, BudgetDefined, Scope
+from taximeter_schemas.budgets import BudgetDefined
 from taximeter_schemas.errors import ConfigurationError
+from taximeter_schemas.subjects import EACH, Scope
 
 __all__ = ["Change", "changes", "parse_budgets", "scope_as_written"]
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from taximeter.budget_standing import budget_standing
 from taximeter.estimates import Asked, Estimate
-from taximeter_schemas.budgets import EACH, EVERYTHING, Subject
+from taximeter_schemas.subjects import EACH, EVERYTHING, Subject
 from taximeter_sinks.queries import Ledger
 
 __all__ = ["budgets_after"]

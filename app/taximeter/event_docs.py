@@ -19,7 +19,12 @@ import click
 from pydantic.json_schema import GenerateJsonSchema
 
 from taximeter_schemas.alerts import BudgetThresholdCrossed
-from taximeter_schemas.budgets import BudgetDefined, BudgetRemoved, BudgetStatus
+from taximeter_schemas.budgets import (
+    BudgetDefined,
+    BudgetRemoved,
+    BudgetStatus,
+    PlanAssigned,
+)
 from taximeter_schemas.charges import ChargeAdjusted, UsagePriced
 from taximeter_schemas.dead_letters import DeadLetter, DeadLetterRetried
 from taximeter_schemas.deliveries import (
@@ -101,6 +106,7 @@ EVENTS: Final = (
     ),
     DocumentedEvent(BudgetDefined, _TOPICS.budgets, "`budget_id`"),
     DocumentedEvent(BudgetRemoved, _TOPICS.budgets, "`budget_id`"),
+    DocumentedEvent(PlanAssigned, _TOPICS.budgets, "`plan-of:<user_id>`"),
     DocumentedEvent(
         BudgetStatus,
         _TOPICS.budget_status,

@@ -7,14 +7,16 @@ them a second, and most of each is the same every time. A test holds these bytes
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 from pydantic_core import to_json
 
 from taximeter_processors.windows import Bounds
-from taximeter_schemas.budgets import BudgetDefined, BudgetState, Subject
+from taximeter_schemas.budgets import BudgetDefined, BudgetState
 from taximeter_schemas.money import pico_from_usd, usd_text
 from taximeter_schemas.spend import Partial
+from taximeter_schemas.subjects import Subject
 
 __all__ = ["Account"]
 
@@ -46,7 +48,7 @@ class Account:
         self.budget = budget
         self.subject = subject
         self.bounds = bounds
-        self.limit_pico = pico_from_usd(budget.limit_usd)
+        self.limit_pico = pico_from_usd(budget.limit_usd or Decimal(0))
         self.raised = 0
         self.cost_pico = self.calls = self.unpriced_calls = 0
         self._key = _status_key(budget, subject, bounds)
@@ -84,14 +86,14 @@ def _status_key(budget: BudgetDefined, subject: Subject, bounds: Bounds) -> byte
 def _unchanging(budget: BudgetDefined, subject: Subject, bounds: Bounds) -> str:
     facts: dict[str, object] = {
         "event_type": "BudgetStatus",
-        "schema_version": 1,
+        "schema_version": 2,
         "budget_id": budget.budget_id,
         "subject_kind": subject.kind,
         "subject_id": subject.id,
         "period": budget.period,
         "period_start": bounds.start,
         "period_end": bounds.end,
-        "limit_usd": f"{budget.limit_usd:f}",
+        "limit_usd": f"{budget.limit_usd or 0:f}",
     }
     return to_json(facts).decode().removesuffix("}") + ","
 

@@ -9,7 +9,12 @@ from pydantic import ValidationError
 
 from taximeter_processors.feed import Feed
 from taximeter_processors.kafka import LogRecord
-from taximeter_schemas.budgets import BudgetDefined, BudgetEvent, budget_event_adapter
+from taximeter_schemas.budgets import (
+    BudgetEvent,
+    BudgetRemoved,
+    budget_event_adapter,
+    budget_key,
+)
 from taximeter_schemas.topics import Topics
 
 __all__ = ["BudgetFeed"]
@@ -31,12 +36,12 @@ class BudgetFeed(Feed):
     ) -> None:
         super().__init__(bootstrap, topics.budgets.name, self._learn)
         self._on_event = on_event
-        self._defined: dict[str, BudgetDefined] = {}
+        self._in_force: dict[bytes, BudgetEvent] = {}
 
     async def defined(self) -> list[BudgetEvent]:
-        """Return the budgets in force, once all that were there have been read."""
+        """Return what is in force, once all that was there has been read."""
         await self.caught_up()
-        return list(self._defined.values())
+        return list(self._in_force.values())
 
     def _learn(self, record: LogRecord) -> None:
         try:
@@ -44,7 +49,8 @@ class BudgetFeed(Feed):
         except ValidationError as error:
             log.error("budgets@%d is not a budget: %s", record.offset, error)
             return
-        self._defined.pop(event.budget_id, None)
-        if isinstance(event, BudgetDefined):
-            self._defined[event.budget_id] = event
+        key = budget_key(event)
+        self._in_force.pop(key, None)
+        if not isinstance(event, BudgetRemoved):
+            self._in_force[key] = event
         self._on_event(event)

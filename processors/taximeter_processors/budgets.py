@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -21,11 +22,12 @@ from taximeter_schemas.budgets import (
     BudgetDefined,
     BudgetEvent,
     BudgetRemoved,
-    Subject,
+    PlanAssigned,
     alert_id,
 )
 from taximeter_schemas.money import usd_from_pico
 from taximeter_schemas.spend import WINDOW_SECONDS, PartialRow
+from taximeter_schemas.subjects import Subject
 
 __all__ = ["BudgetBook", "BudgetFlush"]
 
@@ -76,6 +78,8 @@ class BudgetBook:
         """Take definitions in, and count what their periods have already spent."""
         learned: dict[str, BudgetDefined] = {}
         for event in events:
+            if isinstance(event, PlanAssigned):
+                continue
             self._forget(event.budget_id)
             learned.pop(event.budget_id, None)
             if not isinstance(event, BudgetRemoved):
@@ -212,7 +216,7 @@ class BudgetBook:
                 account.subject,
                 account.bounds.start,
                 percent,
-                budget.limit_usd,
+                budget.limit or Decimal(0),
             )
             account.raised += 1
             if self._stored.get(_latch(identity)) is None:

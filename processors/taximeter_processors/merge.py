@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 from msgspec import json
 
 from taximeter_processors.rows import Rows
-from taximeter_schemas.budgets import SubjectKind
 from taximeter_schemas.spend import Partial, PartialRow
+from taximeter_schemas.subjects import SubjectKind
 
 __all__ = ["MOST_IN_MIND", "Key", "Replaced", "SpendMerge"]
 

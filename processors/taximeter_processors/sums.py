@@ -19,9 +19,9 @@ from taximeter_processors.calls import Counting
 from taximeter_processors.charging import Amounts
 from taximeter_processors.rows import Rows
 from taximeter_processors.windows import window_start
-from taximeter_schemas.budgets import Subject, SubjectKind
 from taximeter_schemas.partitioning import partition_of
 from taximeter_schemas.spend import WINDOW_SECONDS, Partial, PartialRow, subject_key
+from taximeter_schemas.subjects import Subject, SubjectKind
 from taximeter_schemas.usage import ChargedEvent
 
 __all__ = ["PROGRESS_KEY", "Changed", "PartialSums", "decode_row", "row_key", "stated"]

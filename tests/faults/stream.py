@@ -14,8 +14,9 @@ from decimal import Decimal
 from functools import cache
 from random import Random
 
-from taximeter_schemas.budgets import BudgetDefined, Scope
+from taximeter_schemas.budgets import BudgetDefined
 from taximeter_schemas.clock import SystemClock
+from taximeter_schemas.subjects import Scope
 from taximeter_schemas.usage import Usage, UsageRecorded
 from tests.builders import a_usage, an_id
 from tests.integration.processors.broker_side import BrokerSide

@@ -12,7 +12,8 @@ from taximeter.api.faults import Fault
 from taximeter.api.services import services
 from taximeter.api.spend import Money
 from taximeter.budget_standing import budget_standing
-from taximeter_schemas.budgets import BudgetState, Period, SubjectKind
+from taximeter_schemas.budgets import BudgetState, Period
+from taximeter_schemas.subjects import SubjectKind
 
 __all__ = ["router"]
 

@@ -10,9 +10,10 @@ from uuid import UUID
 
 from taximeter.reading import open_ledger
 from taximeter.state import DataDir
-from taximeter_schemas.budgets import EACH, BudgetDefined
+from taximeter_schemas.budgets import BudgetDefined
 from taximeter_schemas.errors import LedgerUnavailable
 from taximeter_schemas.money import usd_from_pico
+from taximeter_schemas.subjects import EACH
 from taximeter_sinks.queries import Ledger
 
 __all__ = ["Books", "Standing"]

@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import ROUND_UP, Decimal
 from typing import Final
 
-from taximeter_schemas.budgets import EACH, BudgetDefined, Period, Scope
+from taximeter_schemas.budgets import BudgetDefined, Period
+from taximeter_schemas.subjects import EACH, Scope
 
 __all__ = ["demo_budgets"]
 

@@ -21,7 +21,7 @@ from taximeter.api.services import Services
 from taximeter.broker.ports import free_port
 from taximeter.broker.topic_io import read_topic
 from taximeter.state import DataDir
-from taximeter_schemas.budgets import BudgetDefined, BudgetStatus, Scope
+from taximeter_schemas.budgets import BudgetDefined, BudgetStatus
 from taximeter_schemas.clock import ManualClock
 from taximeter_schemas.records import (
     Fault,
@@ -30,6 +30,7 @@ from taximeter_schemas.records import (
     packed,
     read_record,
 )
+from taximeter_schemas.subjects import Scope
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import ChargedEvent
 from taximeter_sinks.decode import RawRecord

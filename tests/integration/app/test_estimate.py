@@ -11,8 +11,9 @@ import pytest
 
 from taximeter.cli import main
 from taximeter.state import DataDir
-from taximeter_schemas.budgets import BudgetDefined, BudgetStatus, Scope
+from taximeter_schemas.budgets import BudgetDefined, BudgetStatus
 from taximeter_schemas.clock import SystemClock
+from taximeter_schemas.subjects import Scope
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.decode import RawRecord
 from taximeter_sinks.duckdb_sink import DuckDBSink

@@ -19,7 +19,7 @@ from aiokafka import (
 from pydantic_core import from_json
 
 from taximeter_schemas.alerts import BudgetThresholdCrossed
-from taximeter_schemas.budgets import BudgetEvent, BudgetStatus
+from taximeter_schemas.budgets import BudgetEvent, BudgetStatus, budget_key
 from taximeter_schemas.charges import Charge, UsagePriced, charges_adapter
 from taximeter_schemas.dead_letters import DeadLetter
 from taximeter_schemas.money import usd_from_pico
@@ -87,7 +87,7 @@ class BrokerSide:
                 await producer.send_and_wait(
                     self.topics.budgets.name,
                     budget.model_dump_json().encode(),
-                    key=budget.budget_id.encode(),
+                    key=budget_key(budget),
                 )
 
     @asynccontextmanager

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from taximeter_schemas.budgets import BudgetDefined, BudgetRemoved, Scope
+from taximeter_schemas.budgets import BudgetDefined, BudgetRemoved
 from taximeter_schemas.charges import UsagePriced
 from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.records import encode_event, packed, usage_partition
+from taximeter_schemas.subjects import Scope
 from taximeter_schemas.usage import Usage, UsageRecorded
 from tests.builders import a_usage, an_id
 from tests.integration.processors.broker_side import BrokerSide, event_id

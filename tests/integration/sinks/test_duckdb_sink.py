@@ -15,12 +15,7 @@ import duckdb
 import pytest
 
 from taximeter_schemas.alerts import BudgetThresholdCrossed
-from taximeter_schemas.budgets import (
-    BudgetDefined,
-    BudgetRemoved,
-    BudgetStatus,
-    Scope,
-)
+from taximeter_schemas.budgets import BudgetDefined, BudgetRemoved, BudgetStatus
 from taximeter_schemas.dead_letters import (
     DeadLetter,
     DeadLetterEvent,
@@ -30,6 +25,7 @@ from taximeter_schemas.errors import LedgerTooNew, LedgerUnavailable
 from taximeter_schemas.fields import Event
 from taximeter_schemas.prices import PricesDefined, PriceVersionPublished
 from taximeter_schemas.records import Fault, Origin, dead_letter
+from taximeter_schemas.subjects import Scope
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import Usage
 from taximeter_sinks.decode import Place, RawRecord

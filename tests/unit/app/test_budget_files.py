@@ -8,8 +8,9 @@ from decimal import Decimal
 import pytest
 
 from taximeter.budget_files import changes, parse_budgets, scope_as_written
-from taximeter_schemas.budgets import BudgetDefined, Scope
+from taximeter_schemas.budgets import BudgetDefined
 from taximeter_schemas.errors import ConfigurationError
+from taximeter_schemas.subjects import Scope
 from tests.builders import NOON
 
 FILE = """

@@ -9,16 +9,10 @@ from taximeter_processors.budgets import BudgetBook
 from taximeter_processors.merge import MOST_IN_MIND, SpendMerge
 from taximeter_processors.windows import window_start
 from taximeter_schemas.alerts import BudgetThresholdCrossed
-from taximeter_schemas.budgets import (
-    BudgetDefined,
-    BudgetRemoved,
-    BudgetStatus,
-    Scope,
-    Subject,
-    SubjectKind,
-)
+from taximeter_schemas.budgets import BudgetDefined, BudgetRemoved, BudgetStatus
 from taximeter_schemas.money import pico_from_usd
 from taximeter_schemas.spend import Partial, PartialRow
+from taximeter_schemas.subjects import Scope, Subject, SubjectKind
 from tests.builders import NOON
 
 ALICE = Subject("user", "alice")

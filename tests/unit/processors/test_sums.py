@@ -5,10 +5,10 @@ from __future__ import annotations
 from taximeter_processors.charging import Amounts
 from taximeter_processors.sums import PartialSums, decode_row, row_key, stated
 from taximeter_processors.windows import window_start
-from taximeter_schemas.budgets import Subject, SubjectKind
 from taximeter_schemas.charges import UnpricedReason
 from taximeter_schemas.partitioning import partition_of
 from taximeter_schemas.spend import Partial, SpendAdvanced, subject_key
+from taximeter_schemas.subjects import Subject, SubjectKind
 from tests.builders import NOON, a_usage
 
 ALICES = a_usage(user_id="alice")

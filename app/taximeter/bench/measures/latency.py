@@ -23,8 +23,9 @@ from taximeter.broker.topic_io import follow_topic, publish
 from taximeter.reading import open_ledger
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_schemas.alerts import BudgetThresholdCrossed
-from taximeter_schemas.budgets import BudgetDefined, Scope
+from taximeter_schemas.budgets import BudgetDefined
 from taximeter_schemas.clock import SystemClock
+from taximeter_schemas.subjects import Scope
 from taximeter_sinks.queries import Ledger
 
 __all__ = ["measure"]
