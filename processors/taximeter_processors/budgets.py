@@ -13,12 +13,21 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from taximeter_processors.accounts import Account
+from taximeter_processors.accounts import Account, AccountKey, Crossing, Record
+from taximeter_processors.handed_on import HandedOn
 from taximeter_processors.merge import MOST_IN_MIND, Key, SpendMerge
+from taximeter_processors.plans import Plans
+from taximeter_processors.rolling import account_of
 from taximeter_processors.rows import Rows
-from taximeter_processors.windows import Bounds, period_bounds, window_start
+from taximeter_processors.windows import (
+    Bounds,
+    periods_of,
+    rolling_windows,
+    window_start,
+)
 from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.budgets import (
+    WINDOW_SECONDS,
     BudgetDefined,
     BudgetEvent,
     BudgetRemoved,
@@ -26,17 +35,16 @@ from taximeter_schemas.budgets import (
     alert_id,
 )
 from taximeter_schemas.money import usd_from_pico
-from taximeter_schemas.spend import WINDOW_SECONDS, PartialRow
-from taximeter_schemas.subjects import Subject
+from taximeter_schemas.spend import PartialRow
+from taximeter_schemas.subjects import EACH, Subject
 
 __all__ = ["BudgetBook", "BudgetFlush"]
 
 _LATCH: Final = b"alert:"
+_USER: Final = "user"
 
 # Most of what is late is late by minutes.
 _OVER_AFTER_SECONDS: Final = 2 * 3600
-
-_AccountKey = tuple[str, Subject, Bounds]
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class BudgetFlush:
     """What a flush of the watcher writes; statuses and rows are keys and values."""
 
     alerts: list[BudgetThresholdCrossed]
-    statuses: list[tuple[bytes, bytes]]
+    statuses: list[Record]
     rows: list[tuple[bytes, bytes]]
 
 
@@ -65,12 +73,19 @@ class BudgetBook:
         self._stored = stored
         self._merge = SpendMerge(stored, most_in_mind)
         self._budgets: dict[str, BudgetDefined] = {}
-        self._accounts: dict[_AccountKey, Account] = {}
+        self._of_kind: dict[str, list[BudgetDefined]] = {}
+        self._plans = Plans()
+        # Whose plan is another one than their accounts know.
+        self._moved: set[str] = set()
+        self._accounts: dict[AccountKey, Account] = {}
         # Which accounts a subject's window counts for, found once.
         self._counting: dict[Key, list[Account]] = {}
         self._touched: set[Account] = set()
+        self._taken_back: dict[bytes, None] = {}
+        self._handed_on = HandedOn(self._account)
         self._most_in_mind = self._let_go_at = most_in_mind
-        self._latest_window = self._present = 0
+        self._latest_window = self._present = self._rolled_to = 0
+        self._rolling = False
         # Accounts of periods that ended up to here may have been let go.
         self._over_until = 0
 
@@ -79,12 +94,16 @@ class BudgetBook:
         learned: dict[str, BudgetDefined] = {}
         for event in events:
             if isinstance(event, PlanAssigned):
+                self._plans.learn(event)
+                self._moved.add(event.user_id)
                 continue
             self._forget(event.budget_id)
             learned.pop(event.budget_id, None)
             if not isinstance(event, BudgetRemoved):
                 learned[event.budget_id] = event
         self._budgets |= learned
+        self._of_kind = _by_kind(self._budgets.values())
+        self._rolling = any(rolling_windows(b.period) for b in self._budgets.values())
         if learned:
             for key in self._merge.windows():
                 self._count(key, learned.values())
@@ -97,13 +116,13 @@ class BudgetBook:
         if replaced is None:
             return
         for account in accounts:
-            account.move(replaced.old, row.partial)
-            self._touched.add(account)
+            account.move(row.window_start, replaced.old, row.partial)
+            self._touch(account)
 
-    @property
-    def has_changed(self) -> bool:
+    def has_changed(self, now: datetime) -> bool:
         """Tell whether a flush would say anything."""
-        return bool(self._touched) or self._merge.has_changed
+        changed = self._touched or self._taken_back or self._moved
+        return bool(changed) or self._merge.has_changed or self._rolls_on(now)
 
     def flush(self, now: datetime) -> BudgetFlush:
         """Return alerts that are due, statuses that changed, and rows to store.
@@ -113,13 +132,16 @@ class BudgetBook:
         """
         # A call of next year, which somebody's clock dates so, ends no period of today.
         self._present = min(self._latest_window, window_start(now))
+        self._follow_plans()
+        if self._rolls_on(now):
+            self._roll_on(now)
         touched, self._touched = self._touched, set()
+        for account in touched:
+            account.limit = self._handed_on.limit(account)
         alerts = [alert for account in touched for alert in self._due(account, now)]
         latches = [(_latch(alert.alert_id), b"1") for alert in alerts]
         return BudgetFlush(
-            alerts,
-            [account.status() for account in touched],
-            self._merge.changed() + latches,
+            alerts, self._statuses(touched, now), self._merge.changed() + latches
         )
 
     def flushed(self) -> None:
@@ -128,26 +150,82 @@ class BudgetBook:
         if max(len(self._accounts), len(self._counting)) > self._let_go_at:
             self._let_go()
 
+    def _rolls_on(self, now: datetime) -> bool:
+        """Tell whether time alone has changed how anybody stands."""
+        return self._rolling and window_start(now) > self._rolled_to
+
+    def _roll_on(self, now: datetime) -> None:
+        self._rolled_to = window_start(now)
+        self._touched.update(a for a in self._accounts.values() if a.rolls)
+
+    def _statuses(self, touched: Iterable[Account], now: datetime) -> list[Record]:
+        statuses: dict[bytes, bytes | None] = dict(self._taken_back)
+        self._taken_back.clear()
+        window = window_start(now)
+        said = (account.status(window) for account in touched)
+        statuses.update(status for status in said if status is not None)
+        return list(statuses.items())
+
+    def _touch(self, account: Account) -> None:
+        self._touched.add(account)
+        for key in self._handed_on.changed(account):
+            if (later := self._accounts.get(key)) is not None:
+                self._touched.add(later)
+
     def _forget(self, budget_id: str) -> None:
         self._budgets.pop(budget_id, None)
+        self._handed_on.forget(budget_id)
+        self._take_back(key for key in self._accounts if key[0] == budget_id)
+
+    def _take_back(self, keys: Iterable[AccountKey]) -> None:
+        """Let accounts be gone, and their statuses, but for what is history."""
         self._counting.clear()
-        for key in [key for key in self._accounts if key[0] == budget_id]:
-            self._touched.discard(self._accounts.pop(key))
+        for key in list(keys):
+            account = self._accounts.pop(key)
+            self._touched.discard(account)
+            if account.bounds.end is None or window_start(account.bounds.end) > (
+                self._present
+            ):
+                self._taken_back[account.key] = None
+
+    def _follow_plans(self) -> None:
+        """Count for those who went to another plan what that plan's budgets count."""
+        moved, self._moved = self._moved, set()
+        budgets = {
+            budget.budget_id: budget
+            for budget in self._budgets.values()
+            if moved and budget.scope.plan is not None
+        }
+        if not budgets:
+            return
+        self._take_back(
+            key
+            for key in self._accounts
+            if key[0] in budgets and (EACH in moved or key[1].id in moved)
+        )
+        for key in self._merge.windows():
+            if key[0] == _USER and (EACH in moved or key[1] in moved):
+                self._count(key, budgets.values())
 
     def _count(self, key: Key, budgets: Iterable[BudgetDefined]) -> None:
         """Add a subject's window to the accounts of budgets that were just learned."""
         subject, window = Subject(*key[:2]), key[2]
         for budget in budgets:
-            if not budget.scope.covers(subject):
+            if not self._plans.cover(budget, subject):
                 continue
-            bounds = _bounds(budget, window)
-            if self._is_over(bounds) and not self._matters(key, budget, bounds):
-                continue
-            account = self._account(budget, subject, window)
-            if not self._is_over(bounds):  # else it was counted when it was made
-                for partial in self._merge.sources(key).values():
-                    account.move(None, partial)
-            self._touched.add(account)
+            for bounds in periods_of(budget, window):
+                self._count_in(key, budget, subject, bounds)
+
+    def _count_in(
+        self, key: Key, budget: BudgetDefined, subject: Subject, bounds: Bounds
+    ) -> None:
+        if self._is_over(bounds) and not self._matters(key, budget, bounds):
+            return
+        account = self._account(budget, subject, bounds)
+        if not self._is_over(bounds):  # else it was counted when it was made
+            for partial in self._merge.sources(key).values():
+                account.move(key[2], None, partial)
+        self._touched.add(account)
 
     def _matters(self, key: Key, budget: BudgetDefined, bounds: Bounds) -> bool:
         """Tell whether a period that is over has something to be said of.
@@ -162,30 +240,29 @@ class BudgetBook:
         if accounts is None:
             subject = Subject(*key[:2])
             accounts = self._counting[key] = [
-                self._account(budget, subject, key[2])
-                for budget in self._budgets.values()
-                if budget.scope.covers(subject)
+                self._account(budget, subject, bounds)
+                for budget in self._of_kind.get(subject.kind, ())
+                if self._plans.cover(budget, subject)
+                for bounds in periods_of(budget, key[2])
             ]
         return accounts
 
-    def _account(self, budget: BudgetDefined, subject: Subject, window: int) -> Account:
-        bounds = _bounds(budget, window)
+    def _account(
+        self, budget: BudgetDefined, subject: Subject, bounds: Bounds
+    ) -> Account:
         key = budget.budget_id, subject, bounds
         account = self._accounts.get(key)
         if account is None:
-            account = self._accounts[key] = Account(budget, subject, bounds)
+            account = self._accounts[key] = account_of(budget, subject, bounds)
             if self._is_over(bounds):
                 self._count_anew(account)
         return account
 
     def _count_anew(self, account: Account) -> None:
-        start, end = account.bounds
-        if start is None or end is None:
-            return
-        for window in range(window_start(start), window_start(end), WINDOW_SECONDS):
+        for window in range(*account.counts_from, WINDOW_SECONDS):
             key = account.subject.kind, account.subject.id, window
             for partial in self._merge.sources(key).values():
-                account.move(None, partial)
+                account.move(window, None, partial)
 
     def _is_over(self, bounds: Bounds) -> bool:
         return bounds.end is not None and bounds.end.timestamp() <= self._over_until
@@ -203,38 +280,35 @@ class BudgetBook:
         self._let_go_at = max(self._most_in_mind, 2 * len(self._accounts))
 
     def _due(self, account: Account, now: datetime) -> Iterator[BudgetThresholdCrossed]:
-        budget, spent = account.budget, account.cost_pico
-        end = account.bounds.end
-        if end is not None and end <= budget.defined_at:
-            return  # the budget did not exist yet while that period ran
-        limit = account.limit_pico
-        for percent in budget.thresholds_percent[account.raised :]:
-            if spent <= 0 or spent * 100 < percent * limit:
-                return
+        budget, subject = account.budget, account.subject
+        for crossing in account.crossings():
             identity = alert_id(
                 budget.budget_id,
-                account.subject,
-                account.bounds.start,
-                percent,
+                subject,
+                crossing.identified_by,
+                crossing.percent,
                 budget.limit or Decimal(0),
+                budget.unit,
             )
-            account.raised += 1
             if self._stored.get(_latch(identity)) is None:
-                yield _crossed(identity, account, percent, now)
+                yield _crossed(identity, account, crossing, now)
+
+
+def _by_kind(budgets: Iterable[BudgetDefined]) -> dict[str, list[BudgetDefined]]:
+    kinds: dict[str, list[BudgetDefined]] = {}
+    for budget in budgets:
+        kinds.setdefault(budget.scope.kind, []).append(budget)
+    return kinds
 
 
 def _latch(alert: UUID) -> bytes:
     return _LATCH + str(alert).encode()
 
 
-def _bounds(budget: BudgetDefined, window: int) -> Bounds:
-    return period_bounds(budget.period, budget.time_zone, window)
-
-
 def _crossed(
-    identity: UUID, account: Account, percent: int, now: datetime
+    identity: UUID, account: Account, crossing: Crossing, now: datetime
 ) -> BudgetThresholdCrossed:
-    budget = account.budget
+    budget, sums, end = account.budget, crossing.sums, account.bounds.end
     return BudgetThresholdCrossed(
         alert_id=identity,
         raised_at=now,
@@ -242,9 +316,12 @@ def _crossed(
         subject_kind=account.subject.kind,
         subject_id=account.subject.id,
         period=budget.period,
-        period_start=account.bounds.start,
-        period_end=account.bounds.end,
-        threshold_percent=percent,
-        limit_usd=budget.limit_usd,
-        spent_usd=usd_from_pico(account.cost_pico),
+        period_start=crossing.bounds.start,
+        period_end=crossing.bounds.end,
+        threshold_percent=crossing.percent,
+        **account.said_limit(),
+        spent_usd=usd_from_pico(sums.cost_pico),
+        tokens=sums.tokens,
+        calls=sums.calls,
+        late=end is not None and end <= now,
     )

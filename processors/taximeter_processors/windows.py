@@ -9,13 +9,22 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
-from taximeter_schemas.budgets import Period
-from taximeter_schemas.spend import WINDOW_SECONDS
+from taximeter_schemas.budgets import WINDOW_SECONDS, BudgetDefined, Period
 
-__all__ = ["Bounds", "period_bounds", "window_start"]
+__all__ = ["Bounds", "period_bounds", "periods_of", "rolling_windows", "window_start"]
+
+_ROLLING: Final = "rolling_"
+_HOURS: Final = {
+    "hour": 1,
+    "day": 24,
+    "week": 7 * 24,
+    "month": 30 * 24,
+    "quarter": 90 * 24,
+    "year": 365 * 24,
+}
 
 
 class Bounds(NamedTuple):
@@ -59,6 +68,47 @@ def period_bounds(period: Period, time_zone: str, window: int) -> Bounds:
     local = datetime.fromtimestamp(window, zone)
     first, after = _dates(period, local.date())
     return Bounds(_midnight(first, zone), _midnight(after, zone))
+
+
+def rolling_windows(period: Period) -> int:
+    """Return how many windows a rolling period is long; 0 if it is none.
+
+    A rolling month is 30 days, a quarter 90, a year 365.
+
+    >>> rolling_windows("rolling_day"), rolling_windows("day")
+    (96, 0)
+    """
+    if not period.startswith(_ROLLING):
+        return 0
+    return _HOURS[period.removeprefix(_ROLLING)] * 3600 // WINDOW_SECONDS
+
+
+def periods_of(budget: BudgetDefined, window: int) -> list[Bounds]:
+    """Return the periods of a budget that a window counts in.
+
+    A rolling period has none of its own: those are stretches of the calendar, for
+    each of which a threshold is raised once, and a window counts in all of them that
+    have a moment at which it is among the last so many.
+    """
+    if budget.period == "fixed":
+        bounds = Bounds(budget.starts_at, budget.ends_at)
+        return [bounds] if _holds(bounds, window) else []
+    if not budget.period.startswith(_ROLLING):
+        return [period_bounds(budget.period, budget.time_zone, window)]
+    calendar = cast("Period", budget.period.removeprefix(_ROLLING))
+    last = window + (rolling_windows(budget.period) - 1) * WINDOW_SECONDS
+    found = [period_bounds(calendar, budget.time_zone, window)]
+    while not _holds(found[-1], last):
+        after = window_start(cast("datetime", found[-1].end))
+        found.append(period_bounds(calendar, budget.time_zone, after))
+    return found
+
+
+def _holds(bounds: Bounds, window: int) -> bool:
+    start, end = bounds
+    return (start is None or start.timestamp() <= window) and (
+        end is None or window < end.timestamp()
+    )
 
 
 def _hour(window: int, zone: ZoneInfo) -> Bounds:

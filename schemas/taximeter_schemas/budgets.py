@@ -15,6 +15,7 @@ from taximeter_schemas.ids import derived_id
 from taximeter_schemas.subjects import Scope, Subject, SubjectKind
 
 __all__ = [
+    "WINDOW_SECONDS",
     "BudgetDefined",
     "BudgetEvent",
     "BudgetRemoved",
@@ -49,6 +50,9 @@ Period = Literal[
 
 BudgetState = Literal["within", "warning", "exceeded"]
 Unit = Literal["usd", "tokens", "calls"]
+
+WINDOW_SECONDS: Final = 15 * 60
+"""The grain at which spend is kept: every zone's midnight is a multiple of it."""
 
 _CALENDAR: Final = ("hour", "day", "week", "month", "quarter", "year")
 
@@ -137,6 +141,8 @@ class BudgetDefined(Event):
         if self.period == "fixed":
             if start is None or end is None or start >= end:
                 raise ValueError("a fixed period has starts_at and, later, ends_at")
+            if any(at.timestamp() % WINDOW_SECONDS for at in (start, end)):
+                raise ValueError("a fixed period starts and ends on a quarter hour")
         elif (start, end) != (None, None):
             raise ValueError("starts_at and ends_at are for a fixed period")
         if self.rollover and self.period not in _CALENDAR:

@@ -12,6 +12,7 @@ from typing import Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter
 
+from taximeter_schemas.budgets import WINDOW_SECONDS
 from taximeter_schemas.fields import Event
 from taximeter_schemas.subjects import Subject, SubjectKind
 
@@ -23,9 +24,6 @@ __all__ = [
     "spend_advanced_adapter",
     "subject_key",
 ]
-
-WINDOW_SECONDS: Final = 15 * 60
-"""The grain at which spend is kept: every zone's midnight is a multiple of it."""
 
 
 class Partial(NamedTuple):

@@ -193,10 +193,11 @@ class DuckDBSink:
         if record.topic == self._charges_topic:
             self._add_charges(place, record)
             return
-        table = self._small_tables[record.topic].of(record)
-        small = batch.small.setdefault(table.name, TableBatch(table))
-        bad = small.add(record)
-        batch.undecodable += [bad] if bad else []
+        for table in self._small_tables[record.topic]:
+            small = batch.small.setdefault(table.name, TableBatch(table))
+            if bad := small.add(record):
+                batch.undecodable.append(bad)
+                return
 
     def _add_charges(self, place: Place, record: RawRecord) -> None:
         try:

@@ -1,6 +1,6 @@
 """The topics beside `charges`, as rows of small tables with one row a key.
 
-A topic fills one table, except for dead letters: a retry has a table of its own.
+A topic may fill more than one: dead letters and their retries, budgets and changes.
 Pure: records in, rows out. All of these records may arrive again; the latest of a key
 counts, except for alerts, where the first does: an alert is raised once.
 """
@@ -11,22 +11,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
 import pyarrow as pa
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from taximeter_schemas.alerts import BudgetThresholdCrossed
-from taximeter_schemas.budgets import (
-    BudgetRemoved,
-    BudgetStatus,
-    PlanAssigned,
-    budget_event_adapter,
-)
 from taximeter_schemas.dead_letters import DeadLetter, DeadLetterRetried
 from taximeter_schemas.prices import price_event_adapter
 from taximeter_schemas.records import explained
 from taximeter_schemas.topics import Topics
+from taximeter_sinks.budget_rows import (
+    BUDGET_CHANGES,
+    BUDGET_STATUS,
+    BUDGETS,
+    PLAN_ASSIGNMENTS,
+    budget_row,
+    change_row,
+    plan_row,
+    status_row,
+)
 from taximeter_sinks.decode import RawRecord, Undecodable
 from taximeter_sinks.delivery_rows import DELIVERY_COLUMNS, delivery_row
 
@@ -51,8 +54,8 @@ _WINDOW: Final = (
 class SmallTable:
     """One table, the topic that fills it, and how a record becomes a row.
 
-    `retries` is the table of a topic's second kind of event, where there is one. A
-    record that is no row, such as how far somebody has read, has the row None.
+    A record that is no row of this table, such as how far somebody has read, has the
+    row None.
     """
 
     name: str
@@ -60,11 +63,6 @@ class SmallTable:
     schema: pa.Schema
     row: Callable[[RawRecord], Row | None]
     first_wins: bool = False
-    retries: SmallTable | None = None
-
-    def of(self, record: RawRecord) -> SmallTable:
-        """Return the table that a record of the topic belongs in: mostly this one."""
-        return self.retries if self.retries and _is_retry(record) else self
 
     def only_removes(self, row: Row) -> bool:
         """Tell whether a row says no more than that something is gone."""
@@ -113,15 +111,15 @@ class TableBatch:
         self.rows[key] = row
 
 
-def small_tables(topics: Topics) -> Mapping[str, SmallTable]:
-    """Return the table that each topic fills, by the topic's name."""
+def small_tables(topics: Topics) -> Mapping[str, tuple[SmallTable, ...]]:
+    """Return the tables that each topic fills, by the topic's name."""
     return {
-        topics.budget_alerts.name: _ALERTS,
-        topics.deliveries.name: _DELIVERIES,
-        topics.budgets.name: _BUDGETS,
-        topics.budget_status.name: _BUDGET_STATUS,
-        topics.dead_letters.name: _DEAD_LETTERS,
-        topics.prices.name: _PRICE_VERSIONS,
+        topics.budget_alerts.name: (_ALERTS,),
+        topics.deliveries.name: (_DELIVERIES,),
+        topics.budgets.name: (_BUDGETS, _PLANS, _CHANGES),
+        topics.budget_status.name: (_STATUS,),
+        topics.dead_letters.name: (_DEAD_LETTERS, _DEAD_LETTER_RETRIES),
+        topics.prices.name: (_PRICE_VERSIONS,),
     }
 
 
@@ -134,47 +132,9 @@ def _alert(record: RawRecord) -> Row:
     return _fields(event, alert_id=str(event.alert_id))
 
 
-def _budget(record: RawRecord) -> Row | None:
-    event = budget_event_adapter.validate_json(record.value or b"")
-    if isinstance(event, PlanAssigned):
+def _dead_letter(record: RawRecord) -> Row | None:
+    if _is_retry(record):
         return None
-    if isinstance(event, BudgetRemoved):
-        return _fields(event)
-    scope = list(event.scope.named().items())
-    return _fields(event, scope=scope, removed_at=None)
-
-
-class _Status(msgspec.Struct, gc=False):
-    """A `BudgetStatus` as text: there are as many of them as users that are busy."""
-
-    budget_id: str
-    subject_kind: str
-    subject_id: str
-    period: str
-    period_start: str | None
-    period_end: str | None
-    limit_usd: str
-    spent_usd: str
-    remaining_usd: str
-    state: str
-    calls: int
-    unpriced_calls: int
-
-
-_quick_status: Final = msgspec.json.Decoder(_Status)
-
-
-def _budget_status(record: RawRecord) -> Row:
-    key = (record.key or b"").decode(errors="replace")
-    try:
-        status = _quick_status.decode(record.value or b"")
-    except (msgspec.MsgspecError, ValueError):
-        event = _status_adapter.validate_json(record.value or b"")
-        return _fields(event, status_key=key)
-    return msgspec.structs.asdict(status) | {"status_key": key}
-
-
-def _dead_letter(record: RawRecord) -> Row:
     event = _dead_letter_adapter.validate_json(record.value or b"")
     return _fields(event, dead_letter_id=event.key.decode(), payload=event.payload)
 
@@ -187,7 +147,9 @@ def _is_retry(record: RawRecord) -> bool:
     return isinstance(fields, dict) and fields.get("event_type") == _RETRIED
 
 
-def _retry(record: RawRecord) -> Row:
+def _retry(record: RawRecord) -> Row | None:
+    if not _is_retry(record):
+        return None
     event = _retry_adapter.validate_json(record.value or b"")
     return _fields(event, event_ids=[str(event_id) for event_id in event.event_ids])
 
@@ -198,7 +160,6 @@ def _price_version(record: RawRecord) -> Row:
 
 
 _alert_adapter: Final = TypeAdapter(BudgetThresholdCrossed)
-_status_adapter: Final = TypeAdapter(BudgetStatus)
 _dead_letter_adapter: Final = TypeAdapter(DeadLetter)
 _retry_adapter: Final = TypeAdapter(DeadLetterRetried)
 
@@ -213,7 +174,12 @@ _ALERTS: Final = SmallTable(
             *_WINDOW,
             ("threshold_percent", pa.int32()),
             ("limit_usd", _MONEY),
+            ("limit_tokens", pa.int64()),
+            ("limit_calls", pa.int64()),
             ("spent_usd", _MONEY),
+            ("tokens", pa.int64()),
+            ("calls", pa.int64()),
+            ("late", pa.bool_()),
         ]
     ),
     _alert,
@@ -227,42 +193,10 @@ _DELIVERIES: Final = SmallTable(
     delivery_row,
 )
 
-_BUDGETS: Final = SmallTable(
-    "budgets",
-    "budget_id",
-    pa.schema(
-        [
-            ("budget_id", _TEXT),
-            ("scope", pa.map_(_TEXT, _TEXT)),
-            ("period", _TEXT),
-            ("time_zone", _TEXT),
-            ("limit_usd", _MONEY),
-            ("thresholds_percent", pa.list_(pa.int32())),
-            ("defined_at", _MOMENT),
-            ("removed_at", _MOMENT),
-        ]
-    ),
-    _budget,
-)
-
-_BUDGET_STATUS: Final = SmallTable(
-    "budget_status",
-    "status_key",
-    pa.schema(
-        [
-            ("status_key", _TEXT),
-            ("budget_id", _TEXT),
-            *_WINDOW,
-            ("limit_usd", _MONEY),
-            ("spent_usd", _MONEY),
-            ("remaining_usd", _MONEY),
-            ("state", _TEXT),
-            ("calls", pa.int64()),
-            ("unpriced_calls", pa.int64()),
-        ]
-    ),
-    _budget_status,
-)
+_BUDGETS: Final = SmallTable("budgets", "budget_id", BUDGETS, budget_row)
+_PLANS: Final = SmallTable("plan_assignments", "user_id", PLAN_ASSIGNMENTS, plan_row)
+_CHANGES: Final = SmallTable("budget_changes", "change_id", BUDGET_CHANGES, change_row)
+_STATUS: Final = SmallTable("budget_status", "status_key", BUDGET_STATUS, status_row)
 
 _DEAD_LETTER_RETRIES: Final = SmallTable(
     "dead_letter_retries",
@@ -295,7 +229,6 @@ _DEAD_LETTERS: Final = SmallTable(
         ]
     ),
     _dead_letter,
-    retries=_DEAD_LETTER_RETRIES,
 )
 
 _PRICE_VERSIONS: Final = SmallTable(

@@ -137,10 +137,10 @@ class Watcher:
         (flush, self.written), self.flushing = self.flushing, None
         self.rows.put(flush.rows)
         self.alerts += flush.alerts
-        self.statuses |= {
-            key: BudgetStatus.model_validate_json(value)
-            for key, value in flush.statuses
-        }
+        for key, value in flush.statuses:
+            self.statuses.pop(key, None)
+            if value is not None:
+                self.statuses[key] = BudgetStatus.model_validate_json(value)
         self.book.flushed()
 
     def befall(self, mark: Mark) -> None:

@@ -57,7 +57,9 @@ class WatchPartition:
     @property
     def has_moved(self) -> bool:
         """Tell whether there is anything to flush."""
-        return self.next_offset > self._flushed_offset or self.book.has_changed
+        if self.next_offset > self._flushed_offset:
+            return True
+        return self.book.has_changed(self._clock.now())
 
     def pass_to(self, offset: int) -> None:
         """Take note that nothing more stands before this offset."""
