@@ -30,6 +30,7 @@ __all__ = [
     "Record",
     "Sums",
     "crossed",
+    "own_limit",
     "status_record",
     "unchanging",
 ]
@@ -122,7 +123,7 @@ class Account:
         self.budget = budget
         self.subject = subject
         self.bounds = bounds
-        self.limit = self.own_limit
+        self.limit = own_limit(budget)
         self.raised = self.reserved_pico = 0
         self.sums = Sums()
         key = key or (bounds.start.isoformat() if bounds.start else "total")
@@ -133,14 +134,6 @@ class Account:
     def rolls(self) -> bool:
         """Tell whether it stands otherwise as time goes by."""
         return False
-
-    @property
-    def own_limit(self) -> int | None:
-        """The limit that the budget defines, without what was handed on."""
-        limit = self.budget.limit
-        if limit is None or self.budget.unit != "usd":
-            return None if limit is None else int(limit)
-        return pico_from_usd(limit)
 
     @property
     def used(self) -> int:
@@ -190,6 +183,13 @@ class Account:
         """Tell whether the budget was there before the period ended."""
         end = self.bounds.end
         return end is None or end > self.budget.defined_at
+
+
+def own_limit(budget: BudgetDefined) -> int | None:
+    """Return a budget's limit in pico-dollars, tokens or calls; None if it has none."""
+    if budget.limit is None:
+        return None
+    return (pico_from_usd if budget.unit == "usd" else int)(budget.limit)
 
 
 def crossed(

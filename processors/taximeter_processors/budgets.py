@@ -82,7 +82,7 @@ class BudgetBook:
         self._counting: dict[Key, list[Account]] = {}
         self._touched: set[Account] = set()
         self._taken_back: dict[bytes, None] = {}
-        self._handed_on = HandedOn(self._account)
+        self._handed_on = HandedOn(self._used)
         self._most_in_mind = self._let_go_at = most_in_mind
         self._latest_window = self._present = self._rolled_to = 0
         self._rolling = False
@@ -257,6 +257,14 @@ class BudgetBook:
             if self._is_over(bounds):
                 self._count_anew(account)
         return account
+
+    def _used(self, budget: BudgetDefined, subject: Subject, bounds: Bounds) -> int:
+        account = self._accounts.get((budget.budget_id, subject, bounds))
+        if account is None:
+            account = account_of(budget, subject, bounds)
+            if self._is_over(bounds):  # else nothing is known of it
+                self._count_anew(account)
+        return account.used
 
     def _count_anew(self, account: Account) -> None:
         for window in range(*account.counts_from, WINDOW_SECONDS):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import cast
 
-from taximeter_processors.accounts import Account, AccountKey
+from taximeter_processors.accounts import Account, AccountKey, own_limit
 from taximeter_processors.windows import Bounds, period_bounds, window_start
 from taximeter_schemas.budgets import BudgetDefined
 from taximeter_schemas.subjects import Subject
@@ -23,18 +23,16 @@ class HandedOn:
     """What each period of the budgets with a rollover hands on.
 
     Args:
-        account: gives the account of a subject in a period of a budget.
+        used: tells what a subject used in a period of a budget, in its unit.
     """
 
-    def __init__(
-        self, account: Callable[[BudgetDefined, Subject, Bounds], Account]
-    ) -> None:
-        self._account = account
+    def __init__(self, used: Callable[[BudgetDefined, Subject, Bounds], int]) -> None:
+        self._used = used
         self._known: dict[AccountKey, int] = {}
 
     def limit(self, account: Account) -> int | None:
         """Return the limit of an account, with what was handed on to it."""
-        own = account.own_limit
+        own = own_limit(account.budget)
         if own is None or not account.budget.rollover:
             return own
         return max(0, own + self._handed_to(account))
@@ -63,16 +61,15 @@ class HandedOn:
             chain.append(before)
             bounds = before
         for before in reversed(chain):
-            handed = _left(self._account(budget, subject, before), handed)
+            handed = _left(budget, self._used(budget, subject, before), handed)
             self._known[budget.budget_id, subject, before] = handed
         return handed
 
 
-def _left(account: Account, handed: int) -> int:
-    left = (account.own_limit or 0) + handed - account.used
-    if left > 0:
-        return left if "unused" in account.budget.rollover else 0
-    return left if "overspent" in account.budget.rollover else 0
+def _left(budget: BudgetDefined, used: int, handed: int) -> int:
+    left = (own_limit(budget) or 0) + handed - used
+    kept = "unused" if left > 0 else "overspent"
+    return left if kept in budget.rollover else 0
 
 
 def _before(budget: BudgetDefined, bounds: Bounds) -> Bounds | None:
