@@ -10,6 +10,7 @@ from decimal import Decimal
 from taximeter_processors.charging import Pricer
 from taximeter_processors.circumstances import Circumstances
 from taximeter_processors.dedupe import DEFAULT_HORIZON
+from taximeter_processors.kinds import KINDS_KEY
 from taximeter_processors.merge import SpendMerge
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
 from taximeter_processors.pricing import Priced
@@ -127,7 +128,9 @@ class Bench:
         """Say what may be repeated; what is applied from now on is for the next."""
         flush = self.meter.flush()
         self.partials += [
-            decode_row(*row) for row in flush.rows if row[0] != PROGRESS_KEY
+            decode_row(*row)
+            for row in flush.rows
+            if row[0] not in (PROGRESS_KEY, KINDS_KEY)
         ]
         self.forwarded += [
             usage_event_adapter.validate_json(event.encoded)

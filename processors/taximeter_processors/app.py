@@ -22,6 +22,7 @@ from faust.types import TP, StreamT
 
 from taximeter_processors.agents.partitions import Partitions, PartitionWork
 from taximeter_processors.agents.price_usage import (
+    PricingPartition,
     open_pricing_partition,
 )
 from taximeter_processors.agents.reports import FlushReport, Reports
@@ -32,6 +33,7 @@ from taximeter_processors.agents.watch_budgets import (
 from taximeter_processors.budget_feed import BudgetFeed
 from taximeter_processors.dedupe import DEFAULT_HORIZON
 from taximeter_processors.kafka import Writer
+from taximeter_processors.kinds import asked_for
 from taximeter_processors.price_feed import price_feed
 from taximeter_processors.price_versions import PriceBooks
 from taximeter_processors.transport import CommittedTransport
@@ -96,8 +98,10 @@ class _MeterApp(faust.App):
 def create_app(config: WorkerConfig, books: PriceBooks) -> faust.App:
     """Return the app of one worker, ready to be run."""
     app = _new_app(config)
-    _declare_pricing(app, config, books)
-    _declare_watching(app, config)
+    budgets = _Budgets(config)
+    _declare_pricing(app, config, books, budgets)
+    _declare_watching(app, config, budgets)
+    app.task(budgets.feed.run)
 
     @app.on_rebalance_complete.connect
     async def ready(*_: object, **__: object) -> None:
@@ -127,7 +131,29 @@ def _new_app(config: WorkerConfig) -> _MeterApp:
     return app
 
 
-def _declare_pricing(app: _MeterApp, config: WorkerConfig, books: PriceBooks) -> None:
+class _Budgets:
+    """The budgets in force, and the partitions in work that have to hear of them."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        self.feed = BudgetFeed(config.bootstrap, config.topics, self._learn)
+        self.pricing: WeakSet[PricingPartition] = WeakSet()
+        self.watching: WeakSet[WatchPartition] = WeakSet()
+
+    def kinds(self) -> frozenset[str]:
+        """Return the kinds of subject that spend is kept for because of budgets."""
+        return asked_for(self.feed.in_force())
+
+    def _learn(self, event: BudgetEvent) -> None:
+        for watch in self.watching:
+            watch.learn(event)
+        if self.feed.is_caught_up:
+            for pricing in self.pricing:
+                pricing.count_kinds(self.kinds())
+
+
+def _declare_pricing(
+    app: _MeterApp, config: WorkerConfig, books: PriceBooks, budgets: _Budgets
+) -> None:
     topics = config.topics
     writer = app.writer
     reports = Reports(app, topics.usage.name, config.clock, config.on_flush)
@@ -139,11 +165,15 @@ def _declare_pricing(app: _MeterApp, config: WorkerConfig, books: PriceBooks) ->
         books,
         writer,
         config.dedupe_horizon,
+        budgets.kinds,
     )
 
     async def open_partition(partition: int) -> PartitionWork:
         await prices.caught_up()  # else old prices would stand in new charges
-        return await open_priced(partition)
+        await budgets.feed.caught_up()  # else it would stop counting some kinds
+        pricing = await open_priced(partition)
+        budgets.pricing.add(pricing)
+        return pricing
 
     partitions = Partitions(
         app,
@@ -165,14 +195,9 @@ def _declare_pricing(app: _MeterApp, config: WorkerConfig, books: PriceBooks) ->
     _declare_agent(app, "price_usage", topics.usage.name, partitions)
 
 
-def _declare_watching(app: faust.App, config: WorkerConfig) -> None:
+def _declare_watching(app: faust.App, config: WorkerConfig, budgets: _Budgets) -> None:
     topics = config.topics
-
-    watching: WeakSet[WatchPartition] = WeakSet()
-
-    def learn(event: BudgetEvent) -> None:
-        for watch in watching:
-            watch.learn(event)
+    feed = budgets.feed
 
     async def open_partition(partition: int) -> PartitionWork:
         await feed.caught_up()  # first: who opens and is cancelled has to close again
@@ -181,11 +206,10 @@ def _declare_watching(app: faust.App, config: WorkerConfig) -> None:
         )
         # Nothing is awaited from here on: a budget that is defined while a partition
         # is being opened is either in this list, or told to it afterwards.
-        watch.learn(*await feed.defined())
-        watching.add(watch)
+        watch.learn(*feed.in_force())
+        budgets.watching.add(watch)
         return watch
 
-    feed = BudgetFeed(config.bootstrap, topics, learn)
     partitions = Partitions(
         app,
         config.bootstrap,
@@ -194,7 +218,6 @@ def _declare_watching(app: faust.App, config: WorkerConfig) -> None:
         "watch_budgets",
         config.flush_seconds / 2,
     )
-    app.task(feed.run)
     _declare_agent(app, "watch_budgets", topics.spend.name, partitions)
 
 

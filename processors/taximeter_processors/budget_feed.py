@@ -38,9 +38,8 @@ class BudgetFeed(Feed):
         self._on_event = on_event
         self._in_force: dict[bytes, BudgetEvent] = {}
 
-    async def defined(self) -> list[BudgetEvent]:
-        """Return what is in force, once all that was there has been read."""
-        await self.caught_up()
+    def in_force(self) -> list[BudgetEvent]:
+        """Return what is in force, as far as the topic has been read."""
         return list(self._in_force.values())
 
     def _learn(self, record: LogRecord) -> None:

@@ -35,6 +35,11 @@ class Feed:
             else:
                 self._take(record)
 
+    @property
+    def is_caught_up(self) -> bool:
+        """Tell whether all that was there has been read."""
+        return self._caught_up.is_set()
+
     async def caught_up(self) -> None:
         """Wait until all that was there has been read."""
         await self._caught_up.wait()

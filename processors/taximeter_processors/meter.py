@@ -7,7 +7,7 @@ transaction. Everything that it holds is a function of the log up to `next_offse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, cast
@@ -18,8 +18,15 @@ from pydantic_core import from_json, to_json
 from taximeter_processors.calls import Counting, Reading, Readings, read_usage
 from taximeter_processors.charging import ChargeWriter, Pricer, amounts_of
 from taximeter_processors.dedupe import DEFAULT_HORIZON, SeenIds
+from taximeter_processors.kinds import KINDS_KEY, Kinds
 from taximeter_processors.rows import Rows
-from taximeter_processors.sums import PROGRESS_KEY, PartialSums, stated
+from taximeter_processors.sums import (
+    PROGRESS_KEY,
+    Added,
+    AddedKey,
+    PartialSums,
+    stated,
+)
 from taximeter_schemas.dead_letters import DeadLetter
 from taximeter_schemas.records import (
     Fault,
@@ -145,7 +152,9 @@ class PartitionMeter:
         self._pricer_at = pricer_at
         self._next_offset = self._flushed_offset = progress.next_offset
         self._seen = SeenIds(horizon)
-        self._sums = PartialSums(stored, partitions)
+        self._sums = PartialSums(stored, partitions, progress.next_offset - 1)
+        self._kinds = Kinds(stored.get(KINDS_KEY))
+        self._count_kinds()
         self._pending = Flush()
         self._unflushed = 0
 
@@ -166,8 +175,8 @@ class PartitionMeter:
 
     @property
     def has_moved(self) -> bool:
-        """Tell whether a record was applied since the last flush."""
-        return self._next_offset > self._flushed_offset
+        """Tell whether there is anything to flush."""
+        return self._next_offset > self._flushed_offset or self._kinds.has_changed
 
     @property
     def remembered_ids(self) -> int:
@@ -181,6 +190,21 @@ class PartitionMeter:
             ids: what stands of the rows that were the flushes' `ids`.
         """
         self._seen.restore(ids)
+
+    def count_kinds(self, kinds: Iterable[str]) -> None:
+        """Keep spend for these kinds of subject too, from the next flush on."""
+        self._kinds.ask_for(kinds)
+
+    @property
+    def uncounted(self) -> dict[str, int]:
+        """The kinds of which only what was charged from an offset on is in the sums."""
+        counted = self._kinds.counted.items()
+        return {kind: since for kind, (since, complete, _) in counted if not complete}
+
+    def recounted(self, kind: str, since: int, sums: Mapping[AddedKey, Added]) -> None:
+        """Add what was charged for a kind's subjects before it was counted."""
+        if self._kinds.complete(kind, since):
+            self._sums.add_all(kind, sums)
 
     def apply(self, record: UsageRecord) -> None:
         """Apply the next record: each good event once, each fault as a dead letter."""
@@ -208,6 +232,10 @@ class PartitionMeter:
             flush.rows.append((row.key, row.value))
             flush.advanced.setdefault(row.owner, []).append(stated(row))
         flush.ids += self._seen.changed(self._next_offset)
+        if self._kinds.has_changed:
+            self._kinds.begin(self._next_offset)
+            flush.rows.append((KINDS_KEY, self._kinds.row()))
+            self._count_kinds()
         flush.rows.append((PROGRESS_KEY, Progress(self._next_offset).encode()))
         self._flushed_offset = self._next_offset
         self._unflushed = 0
@@ -216,6 +244,10 @@ class PartitionMeter:
     def flushed(self) -> None:
         """Take note that what the last `flush()` returned is written down."""
         self._sums.flushed()
+
+    def _count_kinds(self) -> None:
+        counted = self._kinds.counted.items()
+        self._sums.count({kind: floor for kind, (_, _, floor) in counted})
 
     def _read(self, record: UsageRecord) -> Readings:
         ours = record.placed_for is not None

@@ -8,7 +8,7 @@ beside them, and the rows of now, of everybody, stay decoded between flushes.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -17,6 +17,7 @@ from pydantic_core import from_json, to_json
 
 from taximeter_processors.calls import Counting
 from taximeter_processors.charging import Amounts
+from taximeter_processors.kinds import Identify, identify
 from taximeter_processors.rows import Rows
 from taximeter_processors.windows import window_start
 from taximeter_schemas.partitioning import partition_of
@@ -24,7 +25,16 @@ from taximeter_schemas.spend import WINDOW_SECONDS, Partial, PartialRow, subject
 from taximeter_schemas.subjects import Subject, SubjectKind
 from taximeter_schemas.usage import ChargedEvent
 
-__all__ = ["PROGRESS_KEY", "Changed", "PartialSums", "decode_row", "row_key", "stated"]
+__all__ = [
+    "PROGRESS_KEY",
+    "Added",
+    "AddedKey",
+    "Changed",
+    "PartialSums",
+    "decode_row",
+    "row_key",
+    "stated",
+]
 
 PROGRESS_KEY: Final = b"progress"
 
@@ -32,13 +42,20 @@ PROGRESS_KEY: Final = b"progress"
 _MAX_WARM: Final = 50_000
 
 
-class _Added:
+class Added:
     """What was added to one row since the last flush."""
 
     __slots__ = ("calls", "cost_pico", "tokens", "unpriced")
 
     def __init__(self) -> None:
         self.cost_pico = self.calls = self.unpriced = self.tokens = 0
+
+    def __bool__(self) -> bool:
+        return any((self.cost_pico, self.calls, self.unpriced, self.tokens))
+
+
+AddedKey = tuple[str, int]
+"""The id of a subject, and the start of a window in epoch seconds."""
 
 
 class _Window:
@@ -47,14 +64,18 @@ class _Window:
     def __init__(self, start: int) -> None:
         self.begins_at = datetime.fromtimestamp(start, UTC)
         self.ends_at = self.begins_at + timedelta(seconds=WINDOW_SECONDS)
-        self.all = _Added()
-        self.users = defaultdict[str, _Added](_Added)
-        self.models = defaultdict[str, _Added](_Added)
-        self.projects = defaultdict[str, _Added](_Added)
+        self.all = Added()
+        self.users = defaultdict[str, Added](Added)
+        self.models = defaultdict[str, Added](Added)
+        self.projects = defaultdict[str, Added](Added)
+        self.others = defaultdict[tuple[str, str], Added](Added)
 
-    def rows(self) -> Iterator[tuple[SubjectKind, str, _Added]]:
-        yield "all", "", self.all
-        named: dict[SubjectKind, dict[str, _Added]] = {
+    def rows(self) -> Iterator[tuple[SubjectKind, str, Added]]:
+        if self.all:
+            yield "all", "", self.all
+        for (kind, name), row in self.others.items():
+            yield kind, name, row
+        named: dict[SubjectKind, dict[str, Added]] = {
             "user": self.users,
             "model": self.models,
             "project": self.projects,
@@ -74,7 +95,7 @@ class _Total(NamedTuple):
     unpriced: int
     tokens: int
 
-    def plus(self, added: _Added) -> _Total:
+    def plus(self, added: Added) -> _Total:
         key, owner, cost_pico, calls, unpriced, tokens = self
         return _Total(
             key,
@@ -103,12 +124,15 @@ class PartialSums:
     Args:
         stored: the partition's rows as they were last flushed, encoded.
         partitions: of `spend`, to tell who owns a subject.
+        offset: that of the last record that is in them.
     """
 
-    def __init__(self, stored: Rows, partitions: int) -> None:
+    def __init__(self, stored: Rows, partitions: int, offset: int = -1) -> None:
         self._stored = stored
         self._partitions = partitions
-        self._offset = -1
+        self._offset = offset
+        self._kinds: list[tuple[str, Identify]] = []
+        self._floors: dict[str, int] = {}
         self._windows: dict[int, _Window] = {}
         self._latest = _Window(0)
         self._changed: dict[_Key, _Total] = {}
@@ -116,6 +140,22 @@ class PartialSums:
 
     def __len__(self) -> int:
         return sum(1 for window in self._windows.values() for _ in window.rows())
+
+    def count(self, floors: Mapping[str, int]) -> None:
+        """Count these kinds too, and no others.
+
+        Rows of a kind state at least its floor as their offset; one that states less
+        is of a time when it was counted and then not any more.
+        """
+        self._floors = dict(floors)
+        self._kinds = [(kind, identify(kind)) for kind in floors]
+        self._warm.clear()
+
+    def add_all(self, kind: str, sums: Mapping[AddedKey, Added]) -> None:
+        """Add what was counted elsewhere for the subjects of one kind."""
+        for (name, start), added in sums.items():
+            window = self._windows.setdefault(start, _Window(start))
+            _add(window.others[kind, name], added)
 
     def add(
         self, event: Counting | ChargedEvent, amounts: Amounts, offset: int
@@ -136,6 +176,13 @@ class PartialSums:
             row.calls += calls
             row.unpriced += unpriced
             row.tokens += tokens
+        for kind, id_of in self._kinds:
+            if (name := id_of(event)) is not None:
+                row = window.others[kind, name]
+                row.cost_pico += cost or 0
+                row.calls += calls
+                row.unpriced += unpriced
+                row.tokens += tokens
         self._offset = offset
 
     def changed(self) -> Iterator[Changed]:
@@ -152,9 +199,10 @@ class PartialSums:
                 key = kind, name, start
                 total = (self._warm.get(key) or self._load(key)).plus(added)
                 self._changed[key] = total
+                offset = max(self._offset, self._floors.get(kind, 0))
                 value = (
                     f'["{total.cost_pico}",{total.calls},{total.unpriced},'
-                    f"{total.tokens},{self._offset}]"
+                    f"{total.tokens},{offset}]"
                 ).encode()
                 yield Changed(total.key, value, total.owner)
 
@@ -180,8 +228,17 @@ class PartialSums:
         stored = self._stored.get(encoded)
         if stored is None:
             return _Total(encoded, owner, 0, 0, 0, 0)
-        cost, calls, unpriced, tokens, _ = from_json(stored)
+        cost, calls, unpriced, tokens, offset = from_json(stored)
+        if offset < self._floors.get(kind, 0):
+            return _Total(encoded, owner, 0, 0, 0, 0)
         return _Total(encoded, owner, int(cost), calls, unpriced, tokens)
+
+
+def _add(row: Added, added: Added) -> None:
+    row.cost_pico += added.cost_pico
+    row.calls += added.calls
+    row.unpriced += added.unpriced
+    row.tokens += added.tokens
 
 
 @lru_cache(maxsize=131_072)

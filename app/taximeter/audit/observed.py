@@ -12,22 +12,33 @@ from pydantic_core import from_json
 from taximeter.audit.recompute import Expected
 from taximeter_processors.dedupe import IDS_PREFIX
 from taximeter_processors.kafka import read_log
+from taximeter_processors.kinds import KINDS_KEY, Kinds
 from taximeter_processors.meter import Progress
-from taximeter_processors.sums import PROGRESS_KEY, decode_row
+from taximeter_processors.recount import Recount
+from taximeter_processors.sums import PROGRESS_KEY, AddedKey, decode_row
 from taximeter_schemas.money import pico_from_usd
+from taximeter_schemas.spend import Partial
+from taximeter_schemas.subjects import ALWAYS_COUNTED
 from taximeter_schemas.topics import Topics
 
-__all__ = ["SpendTable", "charges_made", "spend_table"]
+__all__ = ["SpendTable", "charges_made", "recounted", "spend_table"]
 
 
 @dataclass
 class SpendTable:
-    """One partition's sums by kind of subject, as of one transaction."""
+    """One partition's sums by kind of subject, as of one transaction.
+
+    `others` are the rows of the kinds that are counted because budgets ask for them,
+    where nothing that was charged is missing in them.
+    """
 
     next_offset: int = 0
     cost_pico: dict[str, int] = field(default_factory=dict[str, int])
     calls: int = 0
     unpriced_calls: int = 0
+    others: dict[str, dict[AddedKey, Partial]] = field(
+        default_factory=dict[str, dict[AddedKey, Partial]]
+    )
 
 
 async def spend_table(bootstrap: str, topics: Topics, partition: int) -> SpendTable:
@@ -40,16 +51,37 @@ async def spend_table(bootstrap: str, topics: Topics, partition: int) -> SpendTa
         }
     table = SpendTable()
     progress = rows.pop(PROGRESS_KEY, None)
+    kinds = Kinds(rows.pop(KINDS_KEY, None)).counted
+    table.others = {kind: {} for kind, counted in kinds.items() if counted.complete}
     if progress is not None:
         table.next_offset = Progress.decode(progress).next_offset
     for key, value in rows.items():
         row = decode_row(key, value)
+        if row.kind not in ALWAYS_COUNTED:
+            counted = kinds.get(row.kind)
+            if counted and counted.complete and row.partial.offset >= counted.floor:
+                table.others[row.kind][row.id, row.window_start] = row.partial
+            continue
         cost = int(row.partial.cost_pico)
         table.cost_pico[row.kind] = table.cost_pico.get(row.kind, 0) + cost
         if row.kind == "all":
             table.calls += row.partial.calls
             table.unpriced_calls += row.partial.unpriced_calls
     return table
+
+
+async def recounted(
+    bootstrap: str, topics: Topics, partition: int, table: SpendTable
+) -> dict[str, dict[AddedKey, int]]:
+    """Return in pico-dollars what `others` must say, from the charges themselves."""
+    recount = Recount(dict.fromkeys(table.others, table.next_offset))
+    async for records in read_log(bootstrap, topics.charges.name, partition):
+        for record in records:
+            recount.take(record.value or b"[]")
+    return {
+        kind: {place: added.cost_pico for place, added in sums.items()}
+        for kind, sums in recount.sums.items()
+    }
 
 
 async def charges_made(

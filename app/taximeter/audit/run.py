@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 
 from taximeter.audit.compare import AuditResult, PartitionAudit, compare_charges
-from taximeter.audit.observed import SpendTable, charges_made, spend_table
+from taximeter.audit.observed import (
+    SpendTable,
+    charges_made,
+    recounted,
+    spend_table,
+)
 from taximeter.audit.recompute import Recomputed, expected_charges
 from taximeter.broker.admin import end_offsets
 from taximeter_processors.kafka import first_offset
 from taximeter_processors.price_book import litellm_price_books
 from taximeter_processors.price_feed import learn_published
 from taximeter_processors.price_versions import PriceBooks
+from taximeter_processors.sums import AddedKey
 from taximeter_schemas.money import pico_from_usd, usd_text
+from taximeter_schemas.spend import Partial
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.queries import Ledger, PartitionCharges
 
@@ -135,6 +142,25 @@ async def _compare(
     # With the oldest usage gone, the table knows more than can be recomputed.
     if await first_offset(bootstrap, topics.usage.name, partition) == 0:
         _compare_table(account, table)
+    if table.others and not await first_offset(
+        bootstrap, topics.charges.name, partition
+    ):
+        must = await recounted(bootstrap, topics, partition, table)
+        for kind, sums in must.items():
+            _compare_kind(account, kind, table.others[kind], sums)
+
+
+def _compare_kind(
+    account: PartitionAudit,
+    kind: str,
+    found: Mapping[AddedKey, Partial],
+    must: Mapping[AddedKey, int],
+) -> None:
+    for place in found.keys() | must.keys():
+        have = int(found[place].cost_pico) if place in found else 0
+        if by := have - must.get(place, 0):
+            said = f"spend of {kind} {place[0]} differs from its charges: {_by(by)}"
+            account.differs(by, said)
 
 
 def _compare_table(account: PartitionAudit, table: SpendTable) -> None:

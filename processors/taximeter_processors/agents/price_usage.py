@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from taximeter_processors.dedupe import IDS_PREFIX
-from taximeter_processors.kafka import Batches, LogRecord, Writer, first_offset
+from taximeter_processors.kafka import (
+    TRANSIENT,
+    Batches,
+    LogRecord,
+    Writer,
+    first_offset,
+    read_log,
+)
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
 from taximeter_processors.price_versions import PriceBooks
+from taximeter_processors.recount import Recount
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
 from taximeter_schemas.fault_points import reached
@@ -21,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _AGENT = "price_usage"
 _ROWS = 5_000
+_RECOUNT_AGAIN_SECONDS = 5.0
 _COUNT_DIGITS = 6
 
 
@@ -34,8 +45,11 @@ class PricingPartition:
         table: PartitionTable,
         meter: PartitionMeter,
         writer: Writer,
+        bootstrap: str,
     ) -> None:
         self.meter = meter
+        self._bootstrap = bootstrap
+        self._recounting: asyncio.Task[None] | None = None
         self._topics = topics
         self._partition = partition
         self._table = table
@@ -83,11 +97,50 @@ class PricingPartition:
         reached(_AGENT, "repeated")
         await self._table.write(flush.rows, self._once(flush), flush.ids)
         self.meter.flushed()
+        self.recount()
         return len(flush.rows)
+
+    def count_kinds(self, kinds: frozenset[str]) -> None:
+        """Keep spend for these kinds of subject too."""
+        self.meter.count_kinds(kinds)
+
+    def recount(self) -> None:
+        """Read back, beside all else, what kinds lack that are counted of late."""
+        if self.meter.uncounted and self._recounting is None:
+            self._recounting = asyncio.create_task(self._recount())
 
     async def close(self) -> None:
         """Let the partition go."""
+        if self._recounting is not None:
+            self._recounting.cancel()
+            await asyncio.gather(self._recounting, return_exceptions=True)
         await self._table.close()
+
+    async def _recount(self) -> None:
+        kinds = self.meter.uncounted
+        recount = Recount(kinds)
+        try:
+            await self._read_charges(recount)
+        except TRANSIENT as error:
+            log.warning("%s: recounting failed, trying again: %r", self._place, error)
+            await asyncio.sleep(_RECOUNT_AGAIN_SECONDS)
+        else:
+            for kind, since in kinds.items():
+                self.meter.recounted(kind, since, recount.sums[kind])
+            log.info("%s: recounted for %s", self._place, ", ".join(kinds))
+        self._recounting = None
+        self.recount()
+
+    async def _read_charges(self, recount: Recount) -> None:
+        charges = self._topics.charges.name
+        async for records in read_log(self._bootstrap, charges, self._partition):
+            for record in records:
+                recount.take(record.value or b"[]")
+                await asyncio.sleep(0)  # pricing goes on meanwhile
+
+    @property
+    def _place(self) -> str:
+        return f"{self._topics.usage.name}/{self._partition}"
 
     def _once(self, flush: Flush) -> Batches:
         charges, letters = self._topics.charges.name, self._topics.dead_letters.name
@@ -132,6 +185,7 @@ async def open_pricing_partition(
     books: PriceBooks,
     writer: Writer,
     horizon: timedelta,
+    kinds: Callable[[], frozenset[str]],
     partition: int,
 ) -> PricingPartition:
     """Take a partition over: fence, read its rows and the ids that it knows back."""
@@ -161,7 +215,10 @@ async def open_pricing_partition(
         len(table.rows),
         meter.remembered_ids,
     )
-    return PricingPartition(topics, partition, table, meter, writer)
+    work = PricingPartition(topics, partition, table, meter, writer, bootstrap)
+    work.count_kinds(kinds())
+    work.recount()
+    return work
 
 
 async def _progress(

@@ -41,14 +41,15 @@ async def test_the_feed_knows_what_is_in_force(side: BrokerSide) -> None:
     feed = BudgetFeed(side.bootstrap, side.topics, heard.append)
     running = asyncio.create_task(feed.run())
     async with asyncio.timeout(20):
-        assert await feed.defined() == [a_budget("kept", "2")]
+        await feed.caught_up()
+    assert feed.in_force() == [a_budget("kept", "2")]
     await side.define(a_budget("new"))
 
     async def told() -> bool:
         return heard[-1:] == [a_budget("new")]
 
     await eventually_async(told, 20)
-    assert await feed.defined() == [a_budget("kept", "2"), a_budget("new")]
+    assert feed.in_force() == [a_budget("kept", "2"), a_budget("new")]
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
