@@ -142,9 +142,11 @@ class BrokerSide:
     async def statuses(self) -> dict[str, BudgetStatus]:
         """Return the latest status of each account, by its key."""
         records = await self.read(self.topics.budget_status)
+        latest = {record.key.decode(): record.value for record in records}
         return {
-            record.key.decode(): BudgetStatus.model_validate_json(record.value)
-            for record in records
+            key: BudgetStatus.model_validate_json(value)
+            for key, value in latest.items()
+            if value
         }
 
     async def spend(self) -> dict[tuple[str, str], tuple[Decimal, int]]:

@@ -352,6 +352,28 @@ async def test_budgets_come_and_go_while_the_worker_runs(
     assert raised == [("everything", 50)]
 
 
+async def test_a_budget_for_a_tag_counts_what_was_spent_before_it(
+    side: BrokerSide, workers: Workers
+) -> None:
+    """Nobody kept its sums until then; a worker killed meanwhile loses none of them."""
+    worker = workers.start().ready()
+    team = {"tags": {"team": "growth"}}
+    await side.emit(calls(40, **team) + calls(20))
+    await charged(side, 60)
+    await side.define(
+        a_budget(budget_id="team", scope=Scope(tags={"team": "*"})),
+        a_budget(budget_id="pair", scope=Scope(user="alice", tags={"team": "growth"})),
+        a_budget(budget_id="tokens", limit_usd=None, limit_tokens=100_000),
+    )
+    worker.kill()
+    workers.start().ready()
+    await side.emit(calls(10, **team) + calls(10, user_id="bob", **team))
+    await spent(side, "team|tag:team|growth|total", COST * 60)
+    await spent(side, 'pair|user&tag:team|["alice","growth"]|total', COST * 50)
+    tokens = (await side.statuses())["tokens|all||total"]
+    assert (tokens.tokens, tokens.state) == (1200 * 80, "warning")
+
+
 async def test_the_priced_call_is_the_call_that_was_sent(
     side: BrokerSide, workers: Workers
 ) -> None:
