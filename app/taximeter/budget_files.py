@@ -7,88 +7,74 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final, Literal, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 import yaml
 from pydantic import ValidationError
 
+from taximeter.budget_plans import assignments_from, plan_budgets
+from taximeter.budget_scopes import scope_from
 from taximeter.yaml_numbers import ExactLoader
-from taximeter_schemas.budgets import BudgetDefined
+from taximeter_schemas.budgets import BudgetDefined, PlanAssigned
 from taximeter_schemas.errors import ConfigurationError
-from taximeter_schemas.subjects import EACH, Scope
 
-__all__ = ["Change", "changes", "parse_budgets", "scope_as_written"]
+__all__ = ["BudgetFile", "parse_budgets"]
 
-Action = Literal["added", "changed", "unchanged"]
+_TOP: Final = ("budgets", "plans", "assignments", "default_plan")
+_REQUIRED: Final = ("id", "scope", "period")
+_NOT_WRITTEN: Final = ("event_type", "schema_version", "budget_id", "defined_at")
+_OPTIONAL: Final = tuple(
+    name
+    for name in BudgetDefined.model_fields
+    if name not in (*_NOT_WRITTEN, *_REQUIRED, "defined_by")
+)
+_UNLIMITED: Final = "unlimited"
+_LIMITS: Final = ("limit_usd", "limit_tokens", "limit_calls")
 
-_REQUIRED: Final = ("id", "scope", "period", "limit_usd")
-_OPTIONAL: Final = ("time_zone", "thresholds_percent")
-_KINDS: Final = ("user", "model", "project")
-_SCOPES: Final = "everything, {user: NAME} or {each: user} (user, model or project)"
 
+class BudgetFile(NamedTuple):
+    """What a file says: budgets, those that plans stand for last, and who is on one."""
 
-class Change(NamedTuple):
-    """What a file does to one budget; `budget` is as it stands afterwards."""
-
-    action: Action
-    budget: BudgetDefined
+    budgets: list[BudgetDefined]
+    assignments: list[PlanAssigned]
 
 
 class _Mistake(Exception):
     """What is wrong with one field of one entry."""
 
 
-def parse_budgets(text: str, file: str, now: datetime) -> list[BudgetDefined]:
-    """Return the budgets of a file, in its order.
+def parse_budgets(
+    text: str, file: str, now: datetime, who: str | None = None
+) -> BudgetFile:
+    """Return the budgets of a file, in its order, and the plans that users are on.
 
     Args:
         text: the file's content.
         file: its name, for what is said about mistakes.
         now: the moment of the definition.
+        who: defines them.
 
     Raises:
         ConfigurationError: names the file, each wrong entry and field, and why.
     """
-    budgets: list[BudgetDefined] = []
+    fields = _fields(text, file)
     mistakes: list[str] = []
-    for number, entry in enumerate(_entries(text, file), start=1):
-        try:
-            budgets.append(_budget(entry, now, budgets))
-        except _Mistake as mistake:
-            mistakes.append(f"{_called(number, entry)}: {mistake}")
+    budgets = _budgets(_entries(fields, file), now, mistakes)
+    try:
+        budgets += plan_budgets(fields, now)
+        assignments = assignments_from(fields, now)
+    except (ValueError, ConfigurationError) as error:
+        mistakes.append(_explained(error))
+        assignments = []
     if mistakes:
         raise ConfigurationError(f"{file}: {'; '.join(mistakes)}")
-    return budgets
+    return BudgetFile(
+        [budget.model_copy(update={"defined_by": who}) for budget in budgets],
+        [one.model_copy(update={"assigned_by": who}) for one in assignments],
+    )
 
 
-def changes(
-    wanted: Iterable[BudgetDefined], defined: Mapping[str, BudgetDefined]
-) -> list[Change]:
-    """Return what has to be done; what is defined already keeps its moment."""
-    return [_change(budget, defined.get(budget.budget_id)) for budget in wanted]
-
-
-def scope_as_written(scope: Scope) -> str | dict[str, str]:
-    """Return a scope as a file has it.
-
-    >>> scope_as_written(Scope()), scope_as_written(Scope(user="*"))
-    ('everything', {'each': 'user'})
-    >>> scope_as_written(Scope(model="gpt-4o"))
-    {'model': 'gpt-4o'}
-    """
-    for kind, name in scope.named().items():
-        return {"each": kind} if name == EACH else {kind: name}
-    return "everything"
-
-
-def _change(budget: BudgetDefined, before: BudgetDefined | None) -> Change:
-    if before is None:
-        return Change("added", budget)
-    kept = budget.model_copy(update={"defined_at": before.defined_at})
-    return Change("unchanged", before) if kept == before else Change("changed", budget)
-
-
-def _entries(text: str, file: str) -> list[object]:
+def _fields(text: str, file: str) -> Mapping[object, object]:
     try:
         found: object = yaml.load(text, Loader=ExactLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -96,13 +82,18 @@ def _entries(text: str, file: str) -> list[object]:
         line = f" (line {where.line + 1})" if where else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigurationError(f"{file}: not YAML{line}: {problem}") from None
-    entries: object = None
-    if isinstance(found, dict):
-        fields = cast("dict[object, object]", found)
-        unknown = [str(name) for name in fields if name != "budgets"]
-        if unknown:
-            raise ConfigurationError(f"{file}: {unknown[0]}: only 'budgets' is known")
-        entries = fields.get("budgets")
+    if not isinstance(found, dict):
+        return {}
+    fields = cast("dict[object, object]", found)
+    unknown = [str(name) for name in fields if name not in _TOP]
+    if unknown:
+        known = ", ".join(f"'{name}'" for name in _TOP)
+        raise ConfigurationError(f"{file}: {unknown[0]}: only {known} are known")
+    return fields
+
+
+def _entries(fields: Mapping[object, object], file: str) -> list[object]:
+    entries = fields.get("budgets", [] if fields else None)
     if not isinstance(entries, list):
         raise ConfigurationError(
             f"{file}: a list of budgets under 'budgets:' is needed"
@@ -110,17 +101,35 @@ def _entries(text: str, file: str) -> list[object]:
     return cast("list[object]", entries)
 
 
+def _budgets(
+    entries: Iterable[object], now: datetime, mistakes: list[str]
+) -> list[BudgetDefined]:
+    budgets: list[BudgetDefined] = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            budgets.append(_budget(entry, now, budgets))
+        except _Mistake as mistake:
+            mistakes.append(f"{_called(number, entry)}: {mistake}")
+    return budgets
+
+
 def _budget(
     entry: object, now: datetime, earlier: Iterable[BudgetDefined]
 ) -> BudgetDefined:
     if not isinstance(entry, dict):
-        raise _Mistake("an entry is a mapping with id, scope, period and limit_usd")
+        raise _Mistake("an entry is a mapping with id, scope, period and a limit")
     fields = cast("dict[object, object]", entry)
     _check_fields(fields)
     if any(other.budget_id == fields["id"] for other in earlier):
         raise _Mistake("id: an earlier entry has the same")
     given = {str(name): value for name, value in fields.items()}
-    given |= {"budget_id": given.pop("id"), "scope": _scope(given["scope"])}
+    given["budget_id"] = given.pop("id")
+    if given.get("limit_usd") == _UNLIMITED:
+        del given["limit_usd"]
+    try:
+        given["scope"] = scope_from(given["scope"])
+    except (ValueError, ConfigurationError) as error:
+        raise _Mistake(f"scope: {_explained(error)}") from None
     try:
         return BudgetDefined.model_validate(given | {"defined_at": now})
     except ValidationError as error:
@@ -135,30 +144,20 @@ def _check_fields(fields: Mapping[object, object]) -> None:
     for name in _REQUIRED:
         if fields.get(name) is None:
             raise _Mistake(f"{name}: is needed")
+    if all(fields.get(name) is None for name in _LIMITS):
+        limits = ", ".join(_LIMITS)
+        raise _Mistake(f"one of {limits} is needed, or limit_usd: {_UNLIMITED}")
 
 
-def _scope(written: object) -> Scope:
-    if written == "everything":
-        return Scope()
-    if not isinstance(written, dict) or len(written) != 1:
-        raise _Mistake(f"scope: is {_SCOPES}")
-    ((kind, name),) = cast("dict[object, object]", written).items()
-    if kind == "each" and name in _KINDS:
-        return Scope.model_validate({name: EACH})
-    if kind not in _KINDS:
-        raise _Mistake(f"scope: is {_SCOPES}")
-    try:
-        return Scope.model_validate({kind: name})
-    except ValidationError as error:
-        raise _Mistake(f"scope.{_explained(error)}") from None
-
-
-def _explained(error: ValidationError) -> str:
+def _explained(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
     clauses: list[str] = []
     for fault in error.errors(include_url=False):
         field = ".".join(str(step) for step in fault["loc"])
         name = "id" if field == "budget_id" else field
-        clauses.append(f"{name}: {fault['msg']} (given {str(fault['input'])[:80]!r})")
+        said = f"{fault['msg']} (given {str(fault['input'])[:80]!r})"
+        clauses.append(f"{name}: {said}" if name else fault["msg"])
     return ", ".join(clauses)
 
 

@@ -18,10 +18,12 @@ _IN_FORCE: Final = """
     LEFT JOIN budgets AS budget ON budget.budget_id = status.budget_id
     WHERE budget.removed_at IS NULL
       AND (budget.period IS NULL OR budget.period = status.period)
-      AND (budget.scope IS NULL OR CASE
-          WHEN cardinality(budget.scope) = 0 THEN status.subject_kind = 'all'
-          ELSE budget.scope[status.subject_kind] IN ('*', status.subject_id)
-      END)
+      AND (budget.scope IS NULL OR (
+          status.subject_kind = budget.scope_kind
+          AND NOT list_contains(coalesce(budget.exceptions, []), status.subject_id)
+          AND (cardinality(budget.scope) <> 1
+              OR map_values(budget.scope)[1] IN ('*', status.subject_id))
+      ))
 """
 
 _CURRENT: Final = """
@@ -33,7 +35,12 @@ _CURRENT: Final = """
 """
 
 _FULLEST_FIRST: Final = """
-    ORDER BY spent_usd / nullif(limit_usd, 0) DESC NULLS FIRST,
+    ORDER BY CASE
+            WHEN limit_usd IS NOT NULL THEN spent_usd / nullif(limit_usd, 0)
+            WHEN limit_tokens IS NOT NULL THEN tokens / nullif(limit_tokens, 0)
+            WHEN limit_calls IS NOT NULL THEN calls / nullif(limit_calls, 0)
+            ELSE 0
+        END DESC NULLS FIRST,
         budget_id, subject_id, period_start
 """
 

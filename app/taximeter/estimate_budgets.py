@@ -15,7 +15,9 @@ from taximeter_sinks.queries import Ledger
 __all__ = ["budgets_after"]
 
 _IN_FORCE: Final = """
-    SELECT budget_id, scope, period, limit_usd FROM budgets WHERE removed_at IS NULL
+    SELECT budget_id, scope, exceptions, period, limit_usd FROM budgets
+    WHERE removed_at IS NULL AND limit_usd IS NOT NULL
+        AND plan IS NULL AND cardinality(scope) < 2
     ORDER BY budget_id
 """
 
@@ -23,7 +25,9 @@ _IN_FORCE: Final = """
 def budgets_after(
     ledger: Ledger, now: datetime, calls: Iterable[tuple[Asked, Estimate]]
 ) -> list[dict[str, object]]:
-    """Return how each budget that the calls count against would stand after them.
+    """Return how each budget in USD that the calls count against would stand.
+
+    Not those for a plan, or for a combination such as one user with one model.
 
     Args:
         ledger: where budgets and what was spent are read.
@@ -42,6 +46,7 @@ def budgets_after(
         for budget in budgets
         for subject, cost in costs.items()
         if _covers(budget["scope"] or {}, subject)
+        and subject.id not in (budget["exceptions"] or ())
     ]
 
 

@@ -402,7 +402,10 @@ def test_a_wrong_budget_file_is_one_line(tmp_path: Path) -> None:
     file.write_text("budgets: [{id: a, scope: everything, period: day}]")
     done = _run("budgets", "apply", file, "--data", tmp_path)
     assert done.returncode == 1
-    assert done.stderr == f"error: {file}: budget 1 (a): limit_usd: is needed\n"
+    assert done.stderr == (
+        f"error: {file}: budget 1 (a): one of limit_usd, limit_tokens, limit_calls "
+        "is needed, or limit_usd: unlimited\n"
+    )
 
 
 def _alert(percent: int, raised_at: datetime) -> BudgetThresholdCrossed:

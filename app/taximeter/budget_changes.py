@@ -1,0 +1,130 @@
+"""What applying a file would change, and the events that do it.
+
+Pure. What is defined already as the file says it stays untouched, with its moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, Literal, NamedTuple
+
+from taximeter.budget_book import Book
+from taximeter.budget_files import BudgetFile
+from taximeter.budget_plans import assignment
+from taximeter.budget_scopes import scope_in_words
+from taximeter_schemas.budgets import (
+    BudgetDefined,
+    BudgetEvent,
+    BudgetRemoved,
+    PlanAssigned,
+)
+from taximeter_schemas.subjects import Scope
+
+__all__ = ["Change", "changes"]
+
+Action = Literal["added", "changed", "unchanged", "removed", "kept"]
+
+_NOT_TOLD: Final = {"event_type", "schema_version", "budget_id", "user_id"}
+_WHEN_AND_WHO: Final = {"defined_at", "defined_by", "assigned_at", "assigned_by"}
+
+
+class Change(NamedTuple):
+    """What a file does to one budget, or to one user's plan.
+
+    `event` does it; what is unchanged, or kept because nobody asked to remove it, needs
+    none. `fields` says which fields become what, in words: the old, the new.
+    """
+
+    action: Action
+    budget_id: str | None
+    user_id: str | None
+    fields: Mapping[str, tuple[str | None, str | None]]
+    event: BudgetEvent | None = None
+
+    def in_words(self) -> str:
+        """Return what becomes of the fields, for people."""
+        said = (
+            f"{name} {new}" if old is None else f"{name} {old} → {new or 'none'}"
+            for name, (old, new) in self.fields.items()
+        )
+        return ", ".join(said)
+
+
+def changes(
+    file: BudgetFile, book: Book, now: datetime, *, prune: bool = False
+) -> list[Change]:
+    """Return what applying a file does to what is in force.
+
+    Args:
+        file: what is wanted.
+        book: what is in force.
+        now: when what left the file is removed.
+        prune: remove it; else it is kept.
+    """
+    found = [_defined(budget, book.budgets) for budget in file.budgets]
+    found += [_assigned(one, book.plans) for one in file.assignments]
+    return found + list(_gone(file, book, now, prune=prune))
+
+
+def _defined(budget: BudgetDefined, defined: Mapping[str, BudgetDefined]) -> Change:
+    return _change(budget, defined.get(budget.budget_id), budget.budget_id, None)
+
+
+def _assigned(wanted: PlanAssigned, plans: Mapping[str, PlanAssigned]) -> Change:
+    return _change(wanted, plans.get(wanted.user_id), None, wanted.user_id)
+
+
+def _change(
+    wanted: BudgetDefined | PlanAssigned,
+    before: BudgetDefined | PlanAssigned | None,
+    budget_id: str | None,
+    user_id: str | None,
+) -> Change:
+    new = _told(wanted)
+    if before is None:
+        added = {name: (None, value) for name, value in new.items()}
+        return Change("added", budget_id, user_id, added, wanted)
+    old = _told(before)
+    if old == new:
+        return Change("unchanged", budget_id, user_id, {})
+    fields = {
+        name: (old.get(name, "none"), new.get(name))
+        for name in wanted.__class__.model_fields
+        if old.get(name) != new.get(name)
+    }
+    return Change("changed", budget_id, user_id, fields, wanted)
+
+
+def _told(event: BudgetDefined | PlanAssigned) -> dict[str, str]:
+    """Return the fields that say something, in words."""
+    own = event.__class__.model_fields
+    return {
+        name: _in_words(getattr(event, name))
+        for name, field in own.items()
+        if name not in _NOT_TOLD | _WHEN_AND_WHO
+        and getattr(event, name) != field.get_default()
+    }
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, Scope):
+        return scope_in_words(value)
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+
+
+def _gone(
+    file: BudgetFile, book: Book, now: datetime, *, prune: bool
+) -> Iterator[Change]:
+    wanted = {budget.budget_id for budget in file.budgets}
+    assigned = {one.user_id for one in file.assignments}
+    action: Action = "removed" if prune else "kept"
+    for name in sorted(book.budgets.keys() - wanted):
+        gone = BudgetRemoved(event_type="BudgetRemoved", budget_id=name, removed_at=now)
+        yield Change(action, name, None, {}, gone if prune else None)
+    for user in sorted(book.plans.keys() - assigned):
+        off = assignment(user, None, now)
+        yield Change(action, None, user, {}, off if prune else None)

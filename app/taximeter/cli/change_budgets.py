@@ -1,0 +1,183 @@
+"""`taximeter budgets apply`, `remove`, `assign` and `history`: who set which limit."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from taximeter.broker.admin import ensure_topics
+from taximeter.budget_book import publish_budgets, read_book, this_person
+from taximeter.budget_changes import Change, changes
+from taximeter.budget_files import BudgetFile, parse_budgets
+from taximeter.budget_plans import assignment
+from taximeter.cli.options import Format, data_option, format_option
+from taximeter.cli.output import write_rows
+from taximeter.cli.where import Where, where_options
+from taximeter.logs import say
+from taximeter.reading import open_ledger
+from taximeter.state import DataDir
+from taximeter_schemas.budgets import BudgetEvent, BudgetRemoved
+from taximeter_schemas.clock import SystemClock
+from taximeter_schemas.errors import ConfigurationError
+from taximeter_schemas.subjects import EACH
+from taximeter_sinks.quack import sql_literal
+
+__all__ = ["apply", "assign", "history", "remove"]
+
+_COLUMNS: Final = ("budget_id", "user_id", "action", "changes")
+_HISTORY: Final = (
+    "SELECT changed_at, changed_by, change, budget_id, user_id, event "
+    "FROM budget_changes"
+)
+
+
+@click.command()
+@click.argument("file", type=click.File("r", encoding="utf-8"), metavar="FILE.yaml|-")
+@where_options
+@format_option
+@click.option("--yes", is_flag=True, help="Do not ask, also in a terminal.")
+@click.option("--prune", is_flag=True, help="Remove what the file does not name.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and no more.")
+def apply(
+    where: Where,
+    file: click.utils.LazyFile,
+    output: Format,
+    *,
+    yes: bool,
+    prune: bool,
+    dry_run: bool,
+) -> None:
+    """Define the budgets of a file; those that are as it says already stay untouched.
+
+    Shows what changes first, and asks if it is run in a terminal. Budgets that the
+    file does not name are kept unless --prune is given.
+    """
+    wanted = _parsed(file)
+    todo = asyncio.run(_changes(where, wanted, prune=prune))
+    write_rows([_row(change) for change in todo], output, _COLUMNS, "Changes")
+    say(_summary(todo))
+    events = [change.event for change in todo if change.event is not None]
+    if not events or dry_run:
+        return
+    asks = sys.stdin.isatty() and not yes
+    if asks and not click.confirm(f"make {len(events)} changes?", err=True):
+        raise click.Abort
+    asyncio.run(publish_budgets(where.kafka(), where.topics, events))
+    say(f"made {len(events)} changes")
+
+
+@click.command()
+@click.argument("budget_id", metavar="ID")
+@where_options
+def remove(where: Where, budget_id: str) -> None:
+    """Remove a budget; what it has raised stays."""
+    asyncio.run(_remove(where, budget_id))
+    say(f"removed {budget_id}")
+
+
+@click.command()
+@click.argument("user_id", metavar="USER")
+@click.argument("plan", metavar="PLAN|none")
+@where_options
+def assign(where: Where, user_id: str, plan: str) -> None:
+    """Put a user on a plan, '*' for all who are on none.
+
+    What the user has spent in the period counts against the new plan's limit.
+    """
+    asyncio.run(_assign(where, user_id, None if plan == "none" else plan))
+    everybody = "everybody who is on none"
+    say(f"{everybody if user_id == EACH else user_id}: plan {plan}")
+
+
+@click.command()
+@click.argument("budget_id", metavar="[ID]", required=False)
+@data_option
+@format_option
+def history(data: Path, output: Format, budget_id: str | None) -> None:
+    """Show who changed which budget and plan when, the latest first; from the ledger.
+
+    An ID shows that budget's changes only.
+    """
+    where = f" WHERE budget_id = {sql_literal(budget_id)}" if budget_id else ""
+    with open_ledger(DataDir(data)) as ledger:
+        answer = ledger.sql(f"{_HISTORY}{where} ORDER BY changed_at DESC")
+    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    write_rows(rows, output, answer.columns, "Changes of budgets")
+    if not rows:
+        say("no change is known")
+
+
+def _parsed(file: click.utils.LazyFile) -> BudgetFile:
+    try:
+        text = str(file.read())
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{file.name}: not UTF-8 text") from None
+    now = SystemClock().now()
+    return parse_budgets(text, str(file.name), now, this_person())
+
+
+async def _changes(where: Where, wanted: BudgetFile, *, prune: bool) -> list[Change]:
+    kafka = where.kafka()
+    await ensure_topics(kafka, where.topics)
+    book = await read_book(kafka, where.topics)
+    found = changes(wanted, book, SystemClock().now(), prune=prune)
+    return [_signed(change) for change in found]
+
+
+def _signed(change: Change) -> Change:
+    """Say of a removal who did it, as definitions do."""
+    event = change.event
+    if isinstance(event, BudgetRemoved):
+        event = event.model_copy(update={"removed_by": this_person()})
+    return change._replace(event=event)
+
+
+def _row(change: Change) -> dict[str, object]:
+    return {
+        "budget_id": change.budget_id,
+        "user_id": change.user_id,
+        "action": change.action,
+        "changes": change.in_words(),
+    }
+
+
+def _summary(todo: Sequence[Change]) -> str:
+    counts = Counter(change.action for change in todo)
+    said = [f"{counts[act]} {act}" for act in ("added", "changed", "unchanged")]
+    said += [f"{counts[act]} {act}" for act in ("removed",) if counts[act]]
+    if kept := counts["kept"]:
+        said.append(f"{kept} not in the file and kept (--prune removes them)")
+    return ", ".join(said)
+
+
+async def _remove(where: Where, budget_id: str) -> None:
+    kafka = where.kafka()
+    defined = (await read_book(kafka, where.topics)).budgets
+    if budget_id not in defined:
+        known = ", ".join(sorted(defined)) or "none is defined"
+        raise ConfigurationError(f"there is no budget {budget_id!r}: {known}")
+    event: BudgetEvent = BudgetRemoved(
+        event_type="BudgetRemoved",
+        budget_id=budget_id,
+        removed_at=SystemClock().now(),
+        removed_by=this_person(),
+    )
+    await publish_budgets(kafka, where.topics, [event])
+
+
+async def _assign(where: Where, user_id: str, plan: str | None) -> None:
+    kafka = where.kafka()
+    defined = (await read_book(kafka, where.topics)).budgets.values()
+    plans = sorted({b.scope.plan for b in defined if b.scope.plan is not None})
+    if plan is not None and plan not in plans:
+        known = ", ".join(plans) or "none is defined"
+        raise ConfigurationError(f"there is no plan {plan!r}: {known}")
+    event = assignment(user_id, plan, SystemClock().now())
+    signed = event.model_copy(update={"assigned_by": this_person()})
+    await publish_budgets(kafka, where.topics, [signed])
