@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from taximeter.applying_budgets import apply_budgets
     from taximeter.estimates import Estimate, Estimator, estimate
     from taximeter.tracker import CostTracker
     from taximeter_producers import (
@@ -46,6 +47,7 @@ __all__ = [
     "UsageCorrected",
     "UsageReading",
     "UsageRecorded",
+    "apply_budgets",
     "attribute",
     "estimate",
     "reading_from_response",
@@ -58,6 +60,7 @@ __all__ = [
 _HOMES = {
     "BudgetExceeded": "taximeter_schemas.errors",
     "CostTracker": "taximeter.tracker",
+    "apply_budgets": "taximeter.applying_budgets",
     "Estimate": "taximeter.estimates",
     "Estimator": "taximeter.estimates",
     "estimate": "taximeter.estimates",

@@ -22,7 +22,7 @@ from taximeter_schemas.budgets import (
 )
 from taximeter_schemas.subjects import Scope
 
-__all__ = ["Change", "changes"]
+__all__ = ["Change", "change_of", "changes"]
 
 Action = Literal["added", "changed", "unchanged", "removed", "kept"]
 
@@ -63,17 +63,17 @@ def changes(
         now: when what left the file is removed.
         prune: remove it; else it is kept.
     """
-    found = [_defined(budget, book.budgets) for budget in file.budgets]
-    found += [_assigned(one, book.plans) for one in file.assignments]
+    found = [change_of(budget, book) for budget in file.budgets]
+    found += [change_of(one, book) for one in file.assignments]
     return found + list(_gone(file, book, now, prune=prune))
 
 
-def _defined(budget: BudgetDefined, defined: Mapping[str, BudgetDefined]) -> Change:
-    return _change(budget, defined.get(budget.budget_id), budget.budget_id, None)
-
-
-def _assigned(wanted: PlanAssigned, plans: Mapping[str, PlanAssigned]) -> Change:
-    return _change(wanted, plans.get(wanted.user_id), None, wanted.user_id)
+def change_of(wanted: BudgetDefined | PlanAssigned, book: Book) -> Change:
+    """Return what one definition or assignment does to what is in force."""
+    if isinstance(wanted, PlanAssigned):
+        return _change(wanted, book.plans.get(wanted.user_id), None, wanted.user_id)
+    before = book.budgets.get(wanted.budget_id)
+    return _change(wanted, before, wanted.budget_id, None)
 
 
 def _change(

@@ -18,7 +18,7 @@ from taximeter.yaml_numbers import ExactLoader
 from taximeter_schemas.budgets import BudgetDefined, PlanAssigned
 from taximeter_schemas.errors import ConfigurationError
 
-__all__ = ["BudgetFile", "parse_budgets"]
+__all__ = ["BudgetFile", "budget_from", "parse_budgets"]
 
 _TOP: Final = ("budgets", "plans", "assignments", "default_plan")
 _REQUIRED: Final = ("id", "scope", "period")
@@ -72,6 +72,18 @@ def parse_budgets(
         [budget.model_copy(update={"defined_by": who}) for budget in budgets],
         [one.model_copy(update={"assigned_by": who}) for one in assignments],
     )
+
+
+def budget_from(entry: Mapping[str, object], now: datetime) -> BudgetDefined:
+    """Return the budget that one entry of a file defines.
+
+    Raises:
+        ConfigurationError: says what is wrong with it.
+    """
+    try:
+        return _budget(entry, now, [])
+    except _Mistake as mistake:
+        raise ConfigurationError(str(mistake)) from None
 
 
 def _fields(text: str, file: str) -> Mapping[object, object]:

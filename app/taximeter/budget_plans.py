@@ -5,7 +5,7 @@ Pure. A plan is a budget for each user who is on it, with the id `plan:NAME`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, cast
 
@@ -13,7 +13,7 @@ from taximeter_schemas.budgets import BudgetDefined, PlanAssigned
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.subjects import EACH, Scope
 
-__all__ = ["PLANS", "assignment", "assignments_from", "plan_budgets"]
+__all__ = ["PLANS", "assignment", "assignments_from", "plan_budgets", "plan_of"]
 
 PLANS: Final[Mapping[str, Mapping[str, object]]] = {
     "free": {"limit_usd": 1},
@@ -55,6 +55,19 @@ def assignments_from(
         ConfigurationError: says what is wrong.
     """
     return [assignment(user, plan, now) for user, plan in _assigned(fields).items()]
+
+
+def plan_of(name: str, budgets: Iterable[BudgetDefined]) -> str:
+    """Return a plan's name, if there is a budget for those who are on it.
+
+    Raises:
+        ConfigurationError: there is none; says which there are.
+    """
+    plans = sorted({b.scope.plan for b in budgets if b.scope.plan is not None})
+    if name not in plans:
+        known = ", ".join(plans) or "none is defined"
+        raise ConfigurationError(f"there is no plan {name!r}: {known}")
+    return name
 
 
 def assignment(user_id: str, plan: str | None, now: datetime) -> PlanAssigned:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from taximeter.api import budgets, events, health, metrics, spend
+from taximeter.api import budgets, definitions, events, health, metrics, spend
 from taximeter.api.counting import RequestCounts
 from taximeter.api.faults import explain_faults
 from taximeter.api.metrics import metrics_registry
@@ -64,7 +64,7 @@ def create_app(
         desk = LedgerDesk(data)
         registry = metrics_registry(data, emitter, room, answered)
         app.state.services = Services(
-            bootstrap, emitter, desk, clock or SystemClock(), room, registry
+            bootstrap, topics, emitter, desk, clock or SystemClock(), room, registry
         )
         try:
             yield
@@ -74,7 +74,7 @@ def create_app(
 
     app = FastAPI(lifespan=lifespan, **_described())
     app.add_middleware(RequestCounts, counts=answered)
-    for module in (events, spend, budgets, health, metrics):
+    for module in (events, spend, budgets, definitions, health, metrics):
         app.include_router(module.router)
     explain_faults(app)
     describe_events(app)

@@ -17,6 +17,7 @@ from taximeter.api.bodies import BodyTooLarge, BodyTooSlow
 from taximeter.api.room import NoRoom, NotAcknowledged
 from taximeter.api.services import services
 from taximeter_schemas.errors import (
+    BrokerUnavailable,
     BufferFull,
     ConfigurationError,
     EventRefused,
@@ -48,8 +49,9 @@ def explain_faults(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _wrong_parameter)
     app.add_exception_handler(ConfigurationError, _wrong_question)
     app.add_exception_handler(LedgerError, _wrong_question)
-    app.add_exception_handler(LedgerUnavailable, _ledger_away)
-    app.add_exception_handler(LedgerTooNew, _ledger_away)
+    app.add_exception_handler(LedgerUnavailable, _away)
+    app.add_exception_handler(LedgerTooNew, _away)
+    app.add_exception_handler(BrokerUnavailable, _away)
     app.add_exception_handler(NoRoom, _no_room)
     app.add_exception_handler(BufferFull, _buffer_full)
     app.add_exception_handler(NotAcknowledged, _not_acknowledged)
@@ -69,7 +71,7 @@ async def _wrong_question(_: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 422)
 
 
-async def _ledger_away(_: Request, error: Exception) -> Response:
+async def _away(_: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 503, headers=_RETRY_AFTER)
 
 

@@ -16,6 +16,7 @@ from taximeter.reading import open_ledger
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_schemas.clock import Clock
+from taximeter_schemas.topics import Topics
 from taximeter_sinks.queries import Ledger
 
 __all__ = ["LedgerDesk", "Services", "services"]
@@ -67,6 +68,7 @@ class Services:
     """One API process's ways to Kafka, to the ledger and to the time."""
 
     bootstrap: str
+    topics: Topics
     emitter: KafkaEmitter
     desk: LedgerDesk
     clock: Clock

@@ -15,7 +15,7 @@ from taximeter.broker.admin import ensure_topics
 from taximeter.budget_book import publish_budgets, read_book, this_person
 from taximeter.budget_changes import Change, changes
 from taximeter.budget_files import BudgetFile, parse_budgets
-from taximeter.budget_plans import assignment
+from taximeter.budget_plans import assignment, plan_of
 from taximeter.cli.options import Format, data_option, format_option
 from taximeter.cli.output import write_rows
 from taximeter.cli.where import Where, where_options
@@ -173,11 +173,8 @@ async def _remove(where: Where, budget_id: str) -> None:
 
 async def _assign(where: Where, user_id: str, plan: str | None) -> None:
     kafka = where.kafka()
-    defined = (await read_book(kafka, where.topics)).budgets.values()
-    plans = sorted({b.scope.plan for b in defined if b.scope.plan is not None})
-    if plan is not None and plan not in plans:
-        known = ", ".join(plans) or "none is defined"
-        raise ConfigurationError(f"there is no plan {plan!r}: {known}")
+    if plan is not None:
+        plan_of(plan, (await read_book(kafka, where.topics)).budgets.values())
     event = assignment(user_id, plan, SystemClock().now())
     signed = event.model_copy(update={"assigned_by": this_person()})
     await publish_budgets(kafka, where.topics, [signed])

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from taximeter_processors.dedupe import IDS_PREFIX
 from taximeter_processors.kafka import (
     TRANSIENT,
@@ -135,7 +137,10 @@ class PricingPartition:
         charges = self._topics.charges.name
         async for records in read_log(self._bootstrap, charges, self._partition):
             for record in records:
-                recount.take(record.value or b"[]")
+                try:
+                    recount.take(record.value or b"[]")
+                except (msgspec.MsgspecError, ValueError) as error:  # nobody's but ours
+                    log.error("%s/%d: %s", charges, record.offset, error)
                 await asyncio.sleep(0)  # pricing goes on meanwhile
 
     @property
