@@ -9,7 +9,7 @@ the one ends and the other begins, and stands in the table with the sums themsel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -64,7 +64,8 @@ def identify(kind: str) -> Identify:
     dimensions = dimensions_of(kind)
     if len(dimensions) == 1:
         return _value_of(dimensions[0])
-    return partial(_joined, {name: _value_of(name) for name in dimensions})
+    values = tuple(_value_of(name) for name in dimensions)
+    return partial(_joined, dimensions, values)
 
 
 def _value_of(dimension: str) -> Identify:
@@ -78,12 +79,17 @@ def _tag(name: str, call: Any) -> str | None:  # noqa: ANN401 - see Identify
 
 
 def _joined(
-    values: Mapping[str, Identify],
+    dimensions: tuple[str, ...],
+    values_of: tuple[Identify, ...],
     call: Any,  # noqa: ANN401 - see Identify
 ) -> str | None:
+    return _id_of(dimensions, tuple([value_of(call) for value_of in values_of]))
+
+
+@lru_cache(maxsize=65_536)
+def _id_of(dimensions: tuple[str, ...], values: tuple[str | None, ...]) -> str | None:
     named: dict[str, str] = {}
-    for dimension, value_of in values.items():
-        value = value_of(call)
+    for dimension, value in zip(dimensions, values, strict=True):
         if value is None:
             return None
         named[dimension] = value
