@@ -6,6 +6,7 @@ the subjects of some kinds, by window, up to an offset of the source.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -61,7 +62,7 @@ class Recount:
     """
 
     def __init__(self, kinds: Mapping[str, int]) -> None:
-        self.sums: dict[str, dict[AddedKey, Added]] = {kind: {} for kind in kinds}
+        self.sums = {kind: defaultdict[AddedKey, Added](Added) for kind in kinds}
         self._kinds = [(kind, since, identify(kind)) for kind, since in kinds.items()]
         self._newest = -1
 
@@ -81,8 +82,7 @@ class Recount:
                 name = id_of(stated)
                 if name is not None and charge.source_offset < since:
                     place = name, window_start(stated.occurred_at)
-                    added = self.sums[kind].setdefault(place, Added())
-                    _count(added, charge, stated)
+                    _count(self.sums[kind][place], charge, stated)
 
 
 def _count(added: Added, charge: _Charge, stated: _Stated) -> None:
