@@ -22,12 +22,16 @@ from taximeter_schemas.budgets import (
 )
 from taximeter_schemas.subjects import Scope
 
-__all__ = ["Change", "change_of", "changes"]
+__all__ = ["Change", "change_of", "changes", "told"]
 
 Action = Literal["added", "changed", "unchanged", "removed", "kept"]
 
 _NOT_TOLD: Final = {"event_type", "schema_version", "budget_id", "user_id"}
-_WHEN_AND_WHO: Final = {"defined_at", "defined_by", "assigned_at", "assigned_by"}
+_WHEN_AND_WHO: Final = {
+    f"{done}_{how}"
+    for done in ("defined", "removed", "assigned")
+    for how in ("at", "by")
+}
 
 
 class Change(NamedTuple):
@@ -82,11 +86,11 @@ def _change(
     budget_id: str | None,
     user_id: str | None,
 ) -> Change:
-    new = _told(wanted)
+    new = told(wanted)
     if before is None:
         added = {name: (None, value) for name, value in new.items()}
         return Change("added", budget_id, user_id, added, wanted)
-    old = _told(before)
+    old = told(before)
     if old == new:
         return Change("unchanged", budget_id, user_id, {})
     fields = {
@@ -97,8 +101,8 @@ def _change(
     return Change("changed", budget_id, user_id, fields, wanted)
 
 
-def _told(event: BudgetDefined | PlanAssigned) -> dict[str, str]:
-    """Return the fields that say something, in words."""
+def told(event: BudgetEvent) -> dict[str, str]:
+    """Return the fields that say something besides whom, when and who, in words."""
     own = event.__class__.model_fields
     return {
         name: _in_words(getattr(event, name))

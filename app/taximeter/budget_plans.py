@@ -13,7 +13,7 @@ from taximeter_schemas.budgets import BudgetDefined, PlanAssigned
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.subjects import EACH, Scope
 
-__all__ = ["PLANS", "assignment", "assignments_from", "plan_budgets", "plan_of"]
+__all__ = ["PLANS", "assigning", "assignment", "assignments_from", "plan_budgets"]
 
 PLANS: Final[Mapping[str, Mapping[str, object]]] = {
     "free": {"limit_usd": 1},
@@ -57,17 +57,26 @@ def assignments_from(
     return [assignment(user, plan, now) for user, plan in _assigned(fields).items()]
 
 
-def plan_of(name: str, budgets: Iterable[BudgetDefined]) -> str:
-    """Return a plan's name, if there is a budget for those who are on it.
+def assigning(
+    user_id: str,
+    plan: str,
+    budgets: Iterable[BudgetDefined],
+    now: datetime,
+    who: str | None,
+) -> list[BudgetDefined | PlanAssigned]:
+    """Return what puts a user on a plan; one that is known is defined if need be.
 
     Raises:
-        ConfigurationError: there is none; says which there are.
+        ConfigurationError: there is no such plan; says which there are.
     """
-    plans = sorted({b.scope.plan for b in budgets if b.scope.plan is not None})
-    if name not in plans:
-        known = ", ".join(plans) or "none is defined"
-        raise ConfigurationError(f"there is no plan {name!r}: {known}")
-    return name
+    plans = {budget.scope.plan for budget in budgets} - {None}
+    if plan not in {*plans, *PLANS}:
+        known = ", ".join(sorted(filter(None, {*plans, *PLANS})))
+        raise ConfigurationError(f"there is no plan {plan!r}: {known}")
+    on = assignment(user_id, plan, now).model_copy(update={"assigned_by": who})
+    if plan in plans:
+        return [on]
+    return [_budget(plan, PLANS[plan], now).model_copy(update={"defined_by": who}), on]
 
 
 def assignment(user_id: str, plan: str | None, now: datetime) -> PlanAssigned:

@@ -12,7 +12,7 @@ from taximeter.api.services import Services, services
 from taximeter.budget_book import publish_budgets, read_book
 from taximeter.budget_changes import change_of
 from taximeter.budget_files import budget_from
-from taximeter.budget_plans import assignment, plan_of
+from taximeter.budget_plans import assigning, assignment
 from taximeter.budget_scopes import scope_as_written
 from taximeter_schemas.budgets import BudgetDefined, BudgetEvent, BudgetRemoved
 from taximeter_schemas.errors import ConfigurationError
@@ -110,12 +110,12 @@ async def put_plan(request: Request, user_id: str, wanted: Plan, by: _By = None)
     """Put a user on a plan, user `*` for all who are on none."""
     at = services(request)
     book = await read_book(at.bootstrap, at.topics)
-    plan = plan_of(wanted.plan, book.budgets.values())
-    event = assignment(user_id, plan, at.clock.now())
-    change = change_of(event.model_copy(update={"assigned_by": by}), book)
-    if change.event is not None:
-        await _publish(at, change.event)
-    return Set(action=change.action, changes=change.in_words())
+    budgets = book.budgets.values()
+    events = assigning(user_id, wanted.plan, budgets, at.clock.now(), by)
+    changes = [change_of(event, book) for event in events]
+    done = [change.event for change in changes if change.event is not None]
+    await publish_budgets(at.bootstrap, at.topics, done)
+    return Set(action=changes[-1].action, changes=changes[-1].in_words())
 
 
 @router.delete("/v1/plans/{user_id}", responses=_ANSWERS, summary="Take off a plan")

@@ -13,16 +13,16 @@ import click
 
 from taximeter.broker.admin import ensure_topics
 from taximeter.budget_book import publish_budgets, read_book, this_person
-from taximeter.budget_changes import Change, changes
+from taximeter.budget_changes import Change, changes, told
 from taximeter.budget_files import BudgetFile, parse_budgets
-from taximeter.budget_plans import assignment, plan_of
+from taximeter.budget_plans import assigning, assignment
 from taximeter.cli.options import Format, data_option, format_option
 from taximeter.cli.output import write_rows
 from taximeter.cli.where import Where, where_options
 from taximeter.logs import say
 from taximeter.reading import open_ledger
 from taximeter.state import DataDir
-from taximeter_schemas.budgets import BudgetEvent, BudgetRemoved
+from taximeter_schemas.budgets import BudgetEvent, BudgetRemoved, budget_event_adapter
 from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.subjects import EACH
@@ -108,7 +108,9 @@ def history(data: Path, output: Format, budget_id: str | None) -> None:
     with open_ledger(DataDir(data)) as ledger:
         answer = ledger.sql(f"{_HISTORY}{where} ORDER BY changed_at DESC")
     rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
-    write_rows(rows, output, answer.columns, "Changes of budgets")
+    columns = [name for name in answer.columns if name != "event"]
+    last = "changes" if output == "table" else "event"
+    write_rows(map(_explained, rows), output, [*columns, last], "Changes of budgets")
     if not rows:
         say("no change is known")
 
@@ -147,6 +149,11 @@ def _row(change: Change) -> dict[str, object]:
     }
 
 
+def _explained(row: dict[str, object]) -> dict[str, object]:
+    fields = told(budget_event_adapter.validate_json(str(row["event"])))
+    return {**row, "changes": ", ".join(f"{k} {v}" for k, v in fields.items())}
+
+
 def _summary(todo: Sequence[Change]) -> str:
     counts = Counter(change.action for change in todo)
     said = [f"{counts[act]} {act}" for act in ("added", "changed", "unchanged")]
@@ -173,8 +180,12 @@ async def _remove(where: Where, budget_id: str) -> None:
 
 async def _assign(where: Where, user_id: str, plan: str | None) -> None:
     kafka = where.kafka()
-    if plan is not None:
-        plan_of(plan, (await read_book(kafka, where.topics)).budgets.values())
-    event = assignment(user_id, plan, SystemClock().now())
-    signed = event.model_copy(update={"assigned_by": this_person()})
-    await publish_budgets(kafka, where.topics, [signed])
+    now, who = SystemClock().now(), this_person()
+    events: Sequence[BudgetEvent]
+    if plan is None:
+        off = assignment(user_id, None, now)
+        events = [off.model_copy(update={"assigned_by": who})]
+    else:
+        budgets = (await read_book(kafka, where.topics)).budgets.values()
+        events = assigning(user_id, plan, budgets, now, who)
+    await publish_budgets(kafka, where.topics, events)

@@ -60,17 +60,17 @@ async def test_a_budget_is_set_changed_and_removed(
 
 
 async def test_a_user_is_put_on_a_plan(api: httpx.AsyncClient) -> None:
-    """Only on one that there is; taken off, the user is on none."""
-    refused = await api.put("/v1/plans/alice", json={"plan": "pro"})
+    """On one that there is or that is known; taken off, the user is on none."""
+    refused = await api.put("/v1/plans/alice", json={"plan": "gold"})
     assert (refused.status_code, refused.json()) == (
         422,
-        {"detail": "there is no plan 'pro': none is defined"},
+        {"detail": "there is no plan 'gold': basic, enterprise, free, pro"},
     )
-    plan = {"scope": {"plan": "pro"}, "period": "month", "limit_usd": 100}
-    await api.put("/v1/budgets/plan:pro", json=plan)
     put = await api.put("/v1/plans/alice", json={"plan": "pro"})
     assert put.json() == {"action": "added", "changes": "plan pro"}
     assert (await api.get("/v1/budgets")).json()["plans"] == {"alice": "pro"}
+    (plan,) = (await api.get("/v1/budgets")).json()["budgets"]
+    assert (plan["id"], plan["fields"]["limit_usd"]) == ("plan:pro", "100")
     await api.delete("/v1/plans/alice")
     assert (await api.get("/v1/budgets")).json()["plans"] == {}
 
