@@ -24,6 +24,7 @@ from taximeter_sinks.charged_calls import (
     extent_query,
     stretches,
 )
+from taximeter_sinks.dimensions import Only
 from taximeter_sinks.ledger_file import open_for_reading
 from taximeter_sinks.migrate import check_version
 from taximeter_sinks.quack import QuackClient, Rows, ServedLedger, ServerAway
@@ -160,19 +161,23 @@ class Ledger:
         end: datetime | None = None,
         tz: str = "UTC",
         limit: int | None = None,
+        only: Only | None = None,
     ) -> list[SpendRow]:
         """Return spend by the given dimensions over `[start, end)` of event time.
 
         See `taximeter_sinks.spend.spend_query`.
         """
-        answer = self._ask(spend_query(by, start, end, tz, limit, self._at()))
+        answer = self._ask(spend_query(by, start, end, tz, limit, self._at(), only))
         return [SpendRow(row[: len(by)], *row[len(by) :]) for row in answer.rows]
 
     def totals(
-        self, start: datetime | None = None, end: datetime | None = None
+        self,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        only: Only | None = None,
     ) -> SpendRow:
         """Return the spend of everything over `[start, end)` of event time."""
-        return self.spend((), start, end)[0]
+        return self.spend((), start, end, only=only)[0]
 
     def provider_costs(
         self,
@@ -181,12 +186,13 @@ class Ledger:
         end: datetime | None = None,
         tz: str = "UTC",
         limit: int | None = None,
+        only: Only | None = None,
     ) -> list[ProviderCostRow]:
         """Return what providers state that calls cost, beside our cost of the same.
 
         See `taximeter_sinks.spend.provider_cost_query`.
         """
-        answer = self._ask(provider_cost_query(by, start, end, tz, limit))
+        answer = self._ask(provider_cost_query(by, start, end, tz, limit, only))
         return [ProviderCostRow(row[: len(by)], *row[len(by) :]) for row in answer.rows]
 
     def unpriced(self) -> Rows:

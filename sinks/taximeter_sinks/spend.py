@@ -10,40 +10,36 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS
-from taximeter_sinks.quack import sql_literal
+from taximeter_sinks.dimensions import (
+    DIMENSIONS,
+    Only,
+    chosen,
+    is_period,
+    keys,
+    order,
+    placed_in_time,
+    places,
+)
 
 __all__ = [
     "DIMENSIONS",
+    "INPUT_OF_ROW",
     "LIST_SUMS",
+    "OUTPUT_OF_ROW",
     "REPRICING_SINCE",
     "SUMS",
     "ProviderCostRow",
     "SpendRow",
+    "aggregates",
+    "charges_table",
     "list_cost",
     "provider_cost_query",
     "spend_query",
     "unpriced_calls",
     "unpriced_query",
 ]
-
-_COLUMNS: Final = {
-    "user": "user_id",
-    "model": "model",
-    "project": "project_id",
-    "provider": "provider",
-    "session": "session_id",
-    "endpoint": "endpoint",
-    "source": "source",
-    "status": "status",
-}
-_PERIODS: Final = ("day", "week", "month")
-
-DIMENSIONS: Final = (*_COLUMNS, "hour", *_PERIODS)
-"""By what spend can be told apart."""
 
 SUMS: Final = ("cost_usd", "calls", "unpriced_calls", "input_tokens", "output_tokens")
 """What is added up, in the order in which it stands after the dimensions."""
@@ -64,8 +60,10 @@ _OLDER_CHARGES: Final = (
     f"(SELECT {_NOT_YET} WHERE false UNION ALL BY NAME FROM charges)"  # noqa: S608
 )
 _EACH_INPUT: Final = [f"coalesce({n}, 0)" if n in _LATER else n for n in INPUT_TOKENS]
-_INPUT: Final = f"coalesce(sum({' + '.join(_EACH_INPUT)}), 0)::BIGINT"
-_OUTPUT: Final = f"coalesce(sum({' + '.join(OUTPUT_TOKENS)}), 0)::BIGINT"
+INPUT_OF_ROW: Final = f"({' + '.join(_EACH_INPUT)})"
+OUTPUT_OF_ROW: Final = f"({' + '.join(OUTPUT_TOKENS)})"
+_INPUT: Final = f"coalesce(sum({INPUT_OF_ROW}), 0)::BIGINT"
+_OUTPUT: Final = f"coalesce(sum({OUTPUT_OF_ROW}), 0)::BIGINT"
 
 _LIST_COST_SINCE: Final = 5
 
@@ -129,6 +127,7 @@ def provider_cost_query(
     end: datetime | None = None,
     time_zone: str = "UTC",
     limit: int | None = None,
+    only: Only | None = None,
 ) -> str:
     """Return the query for what providers state, over `[start, end)`, as `spend_query`.
 
@@ -137,25 +136,25 @@ def provider_cost_query(
     Raises:
         ConfigurationError: for an unknown dimension or time zone.
     """
-    zone = _known(time_zone)
-    keys = "".join(f'{_expression(name, zone)} AS "{name}", ' for name in by)
     stated = f"SELECT event_id FROM charges WHERE {_STATED}"  # noqa: S608
-    when = _between(start, end) or "WHERE true"
+    where = f"{chosen(start, end, only) or 'WHERE true'} AND "
+    where += f"(({_STATED}) OR adjusts IN ({stated}))"
+    source = placed_in_time("charges", by, time_zone, where)
     query = f"""
-        SELECT {keys}
+        SELECT {keys(by)}
             count(*) FILTER (kind = 'charge' AND {_BOTH}) AS calls,
             sum(cost_usd) AS cost_usd,
             sum(provider_cost_usd) FILTER ({_BOTH}) AS provider_cost_usd,
             count(*) FILTER (kind = 'charge' AND NOT {_BOTH}) AS unpriced_calls,
             sum(provider_cost_usd) FILTER (NOT {_BOTH}) AS unpriced_provider_cost_usd
-        FROM charges {when} AND (({_STATED}) OR adjusts IN ({stated}))
+        FROM {source}
     """  # noqa: S608
     if by:
         apart = "abs(coalesce(cost_usd - provider_cost_usd, 0)) DESC, "
-        order = "" if set(by) - set(_COLUMNS) else apart
+        largest = "" if any(map(is_period, by)) else apart
         query = f"""
-            SELECT * FROM ({query} GROUP BY {_places(by)})
-            ORDER BY {order}{_places(by)}
+            SELECT * FROM ({query} GROUP BY {places(by)})
+            ORDER BY {largest}{places(by)}
         """  # noqa: S608
     return query if limit is None else f"{query} LIMIT {int(limit)}"
 
@@ -167,22 +166,24 @@ def spend_query(
     time_zone: str = "UTC",
     limit: int | None = None,
     version: int = REPRICING_SINCE,
+    only: Only | None = None,
 ) -> str:
     """Return the query for spend by these dimensions over `[start, end)`.
 
     Days, weeks (from Monday) and months are those of `time_zone`, as dates; an hour is
     its local time as text. The dearest come first, or, where a period is asked for,
-    the earliest. `version` is that of the ledger's tables.
+    the earliest. `version` is that of the ledger's tables; `only` says which calls
+    count, all if it says nothing.
 
     Raises:
         ConfigurationError: for an unknown dimension or time zone.
     """
-    zone = _known(time_zone)
-    keys = "".join(f'{_expression(name, zone)} AS "{name}", ' for name in by)
-    select = f"SELECT {keys}{_aggregates(version)} FROM {_charges(version)}"  # noqa: S608
-    lines = [select, _between(start, end)]
+    source = placed_in_time(
+        charges_table(version), by, time_zone, chosen(start, end, only)
+    )
+    lines = [f"SELECT {keys(by)}{aggregates(version)} FROM {source}"]  # noqa: S608
     if by:
-        lines += [f"GROUP BY {_places(by)}", f"ORDER BY {_order(by)}"]
+        lines += [f"GROUP BY {places(by)}", f"ORDER BY {order(by)}"]
     if limit is not None:
         lines.append(f"LIMIT {int(limit)}")
     return "\n".join(lines)
@@ -205,7 +206,8 @@ def unpriced_calls(version: int) -> str:
     return f"{_UNPRICED}{priced_since}"
 
 
-def _aggregates(version: int) -> str:
+def aggregates(version: int) -> str:
+    """Return the sums of a report, by the names of `SUMS` and `LIST_SUMS`."""
     # A sum over nothing priced stays NULL: unpriced is not free.
     listed = list_cost(version)
     return f"""
@@ -230,49 +232,11 @@ def unpriced_query(version: int = REPRICING_SINCE) -> str:
         SELECT provider, model, service_tier, unpriced_reason AS reason,
             {_CALLS} AS calls, {_INPUT} AS input_tokens, {_OUTPUT} AS output_tokens,
             min(occurred_at) AS first_seen, max(occurred_at) AS last_seen
-        FROM {_charges(version)} AS charges WHERE cost_usd IS NULL {still}
+        FROM {charges_table(version)} AS charges WHERE cost_usd IS NULL {still}
         GROUP BY ALL ORDER BY calls DESC, provider, model, service_tier, reason
     """  # noqa: S608
 
 
-def _charges(version: int) -> str:
+def charges_table(version: int) -> str:
+    """Return the table of charges, with every column that a report adds up."""
     return "charges" if version >= _LATER_SINCE else _OLDER_CHARGES
-
-
-def _known(time_zone: str) -> str:
-    try:
-        ZoneInfo(time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ConfigurationError(f"{time_zone!r} is not an IANA time zone") from error
-    return sql_literal(time_zone)
-
-
-def _expression(dimension: str, zone: str) -> str:
-    if dimension in _COLUMNS:
-        return _COLUMNS[dimension]
-    local = f"timezone({zone}, occurred_at)"
-    if dimension in _PERIODS:
-        return f"date_trunc('{dimension}', {local})::DATE"
-    if dimension == "hour":
-        return f"strftime({local}, '%Y-%m-%d %H:00')"
-    known = ", ".join(DIMENSIONS)
-    raise ConfigurationError(f"cannot report by {dimension!r}: choose from {known}")
-
-
-def _between(start: datetime | None, end: datetime | None) -> str:
-    bounds = [
-        f"occurred_at {comparison} TIMESTAMPTZ {sql_literal(moment.isoformat())}"
-        for comparison, moment in ((">=", start), ("<", end))
-        if moment is not None
-    ]
-    return f"WHERE {' AND '.join(bounds)}" if bounds else ""
-
-
-def _places(by: Sequence[str]) -> str:
-    return ", ".join(str(place) for place in range(1, len(by) + 1))
-
-
-def _order(by: Sequence[str]) -> str:
-    if set(by) - set(_COLUMNS):
-        return _places(by)
-    return f"cost_usd DESC NULLS LAST, {_places(by)}"
