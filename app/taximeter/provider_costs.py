@@ -11,6 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 from taximeter.spend_report import Stretch
+from taximeter_sinks.dimensions import Only
 from taximeter_sinks.queries import Ledger, ProviderCostRow
 
 __all__ = ["COLUMNS", "difference_rows", "total_difference"]
@@ -33,16 +34,22 @@ _PLACES: Final = Decimal("0.01")
 
 
 def difference_rows(
-    ledger: Ledger, by: Sequence[str], stretch: Stretch, limit: int | None = None
+    ledger: Ledger,
+    by: Sequence[str],
+    stretch: Stretch,
+    limit: int | None = None,
+    only: Only | None = None,
 ) -> list[Row]:
     """Return the differences by these dimensions, the largest first."""
-    found = ledger.provider_costs(by, stretch.start, stretch.end, stretch.zone, limit)
+    found = ledger.provider_costs(
+        by, stretch.start, stretch.end, stretch.zone, limit, only
+    )
     return [dict(zip(by, line.keys, strict=True)) | _row(line) for line in found]
 
 
-def total_difference(ledger: Ledger, stretch: Stretch) -> Row:
+def total_difference(ledger: Ledger, stretch: Stretch, only: Only | None = None) -> Row:
     """Return the difference over all calls whose provider states a cost."""
-    (line,) = ledger.provider_costs((), stretch.start, stretch.end)
+    (line,) = ledger.provider_costs((), stretch.start, stretch.end, only=only)
     return _row(line)
 
 

@@ -14,13 +14,13 @@ from typing import Final
 
 from taximeter.moments import parse_moment, time_zone
 from taximeter_schemas.errors import ConfigurationError
+from taximeter_sinks.dimensions import Only, key
 from taximeter_sinks.queries import Ledger, SpendRow
 from taximeter_sinks.spend import DIMENSIONS, LIST_SUMS, SUMS
 
 __all__ = [
     "DIMENSIONS",
     "LIST_SUMS",
-    "OVERVIEW",
     "SUMS",
     "Stretch",
     "differs_from_list",
@@ -30,14 +30,6 @@ __all__ = [
 ]
 
 Row = dict[str, object]
-
-OVERVIEW: Final = (
-    ("model", "By model", 20),
-    ("user", "Top users", 10),
-    ("project", "By project", 10),
-    ("day", "By day", 31),
-)
-"""The sections of a report that was not asked for anything in particular."""
 
 _NOTHING: Final = Decimal("0.000000000000")
 
@@ -76,27 +68,27 @@ def parse_dimensions(text: str) -> tuple[str, ...]:
     """
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     for name in names:
-        if name not in DIMENSIONS:
-            known = ", ".join(DIMENSIONS)
-            raise ConfigurationError(
-                f"cannot report by {name[:80]!r}: choose from {known}"
-            )
+        key(name)  # or say which ones there are
     if len(set(names)) < len(names):
         raise ConfigurationError(f"each dimension can stand once in {text[:80]!r}")
     return names
 
 
 def spend_rows(
-    ledger: Ledger, by: Sequence[str], stretch: Stretch, limit: int | None = None
+    ledger: Ledger,
+    by: Sequence[str],
+    stretch: Stretch,
+    limit: int | None = None,
+    only: Only | None = None,
 ) -> list[Row]:
     """Return spend by these dimensions, with names for what stands in a row."""
-    found = ledger.spend(by, stretch.start, stretch.end, stretch.zone, limit)
+    found = ledger.spend(by, stretch.start, stretch.end, stretch.zone, limit, only)
     return [_row(by, line) for line in found]
 
 
-def total_row(ledger: Ledger, stretch: Stretch) -> Row:
-    """Return the spend of everything."""
-    return _row((), ledger.totals(stretch.start, stretch.end))
+def total_row(ledger: Ledger, stretch: Stretch, only: Only | None = None) -> Row:
+    """Return the spend of everything, or of `only` these calls."""
+    return _row((), ledger.totals(stretch.start, stretch.end, only))
 
 
 def differs_from_list(row: Row) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from taximeter.cli.output import FORMATS, Format
+from taximeter.cli.output import FORMATS, REPORT_FORMATS, Format
 
 __all__ = [
     "Format",
@@ -16,6 +16,7 @@ __all__ = [
     "data_option",
     "format_option",
     "metrics_option",
+    "report_format_option",
     "tag_option",
     "topic_options",
 ]
@@ -90,14 +91,23 @@ def _tags(
 
 def format_option(function: F) -> F:
     """Add `--format table|json|csv`, given as `output: Format`."""
+    return _format_of(FORMATS)(function)
+
+
+def report_format_option(function: F) -> F:
+    """Add `--format table|json|csv|md`, given as `output: Format`."""
+    return _format_of(REPORT_FORMATS)(function)
+
+
+def _format_of(formats: Sequence[str]) -> Callable[[F], F]:
     return click.option(
         "--format",
         "output",
-        type=click.Choice(FORMATS),
+        type=click.Choice(formats),
         default="table",
         show_default=True,
         help="How rows are printed.",
-    )(function)
+    )
 
 
 def metrics_option(function: F) -> F:

@@ -17,10 +17,18 @@ from typing import Final, Literal, cast
 
 import click
 
-__all__ = ["FORMATS", "Format", "jsonable", "write_object", "write_rows"]
+__all__ = [
+    "FORMATS",
+    "REPORT_FORMATS",
+    "Format",
+    "jsonable",
+    "write_object",
+    "write_rows",
+]
 
-Format = Literal["table", "json", "csv"]
+Format = Literal["table", "json", "csv", "md"]
 FORMATS: Final = ("table", "json", "csv")
+REPORT_FORMATS: Final = (*FORMATS, "md")
 Row = Mapping[str, object]
 
 _NUMBERS = (int, float, Decimal)
@@ -36,7 +44,7 @@ def write_rows(
 
     Args:
         rows: each a mapping from column to value.
-        output: table, json (an array of objects) or csv (with a head line).
+        output: table, json (an array of objects), csv (with a head line) or md.
         columns: in which order; without it, as the first row has them.
         title: stands above a table in a terminal.
     """
@@ -47,6 +55,8 @@ def write_rows(
         click.echo(_json(chosen))
     elif output == "csv":
         click.echo(_csv(kept, names), nl=False)
+    elif output == "md":
+        click.echo(_markdown(kept, names), nl=False)
     elif sys.stdout.isatty():
         _print_rich(kept, names, title)
     else:
@@ -123,6 +133,23 @@ def _aligned(rows: Sequence[Row], names: Sequence[str]) -> str:
         ).rstrip()
         for line in [list(names), *cells]
     ]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(rows: Sequence[Row], names: Sequence[str]) -> str:
+    r"""Return a Markdown table: numbers to the right, all else to the left.
+
+    >>> print(_markdown([{"model": "a|b", "calls": 5}], ["model", "calls"]), end="")
+    | model | calls |
+    | :-- | --: |
+    | a\|b | 5 |
+    """
+    if not names:
+        return ""
+    right = [bool(rows) and _is_numeric(rows, name) for name in names]
+    marks = ["--:" if is_right else ":--" for is_right in right]
+    cells = [[_line(row.get(n)).replace("|", "\\|") for n in names] for row in rows]
+    lines = [f"| {' | '.join(line)} |" for line in [list(names), marks, *cells]]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,1 @@
+"""What people ask of their spend: reports, comparisons, exports, reconciliation."""
