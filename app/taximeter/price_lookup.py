@@ -146,7 +146,7 @@ class PriceList:
         self, model: str, provider: str | None
     ) -> tuple[str, tuple[str, ...]]:
         if provider is not None:
-            if not self._finds(provider, model):
+            if not self.finds(provider, model):
                 raise self._unknown(model, provider)
             return provider, ()
         sellers = self._sellers(model)
@@ -162,7 +162,7 @@ class PriceList:
         seller = next(iter(own or sellers))
         return seller, tuple(name for name in sellers if name != seller)
 
-    def _finds(self, provider: str, model: str) -> str | None:
+    def finds(self, provider: str, model: str) -> str | None:
         """Return an entry that prices some calls of a model, for whomever."""
         found = self._index.find(provider, model)
         if found is not None:
@@ -174,10 +174,10 @@ class PriceList:
     def _sellers(self, model: str) -> dict[str, str]:
         """Return each provider that has the model, with the entry that prices it."""
         prefix, slash, rest = model.partition("/")
-        if slash and (match := self._finds(prefix, rest)):
+        if slash and (match := self.finds(prefix, rest)):
             return {prefix: match}
         families = sorted({family for _, family in self._choice.sold})
-        found = ((family, self._finds(family, model)) for family in families)
+        found = ((family, self.finds(family, model)) for family in families)
         return {family: match for family, match in found if match is not None}
 
     def _unknown(self, model: str, provider: str | None) -> ConfigurationError:

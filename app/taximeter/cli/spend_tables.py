@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, Literal
 
@@ -28,9 +29,14 @@ _NO_VALUE: Final = {
 _AMOUNT: Final = "_usd"
 _DERIVED: Final = ("average_usd", "usd_per_1k_tokens", "usd_per_day")
 _LEAST_NEEDED: Final = (
+    "event_id",
+    "duration_ms",
     "list_cost_usd",
     "markup_usd",
     "unlisted_calls",
+    "first_at",
+    "provider",
+    "status",
     "p95_usd",
     "median_usd",
     "output_tokens",
@@ -40,6 +46,8 @@ _LEAST_NEEDED: Final = (
     "average_usd",
     "unpriced_calls",
     "since",
+    "last_at",
+    "project",
     "calls",
 )
 _SHORT: Final = {
@@ -52,6 +60,7 @@ _SHORT: Final = {
 }
 _PLACES, _CENTS = 12, 2
 _GAP: Final = 2
+_LONGEST: Final = 40
 
 
 def write_spend(
@@ -202,6 +211,10 @@ def _longest_word(name: str) -> int:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return f"{value[: _LONGEST - 1]}…"
     if isinstance(value, bool) or not isinstance(value, int):
         return str(value)
     return f"{value:,}"

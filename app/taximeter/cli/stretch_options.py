@@ -33,9 +33,9 @@ def stretch_options(function: F) -> F:
     """Add --from, --to, --last, --month, --year and --tz, given as one `stretch`."""
 
     @wraps(function)
-    def asked(**given: Any) -> object:  # noqa: ANN401 - whatever the command takes
+    def asked(*where: object, **given: Any) -> object:  # noqa: ANN401 - the command's own
         words = Asked(**{name: given.pop(name) for name in Asked._fields})
-        return function(stretch=stretch_of(words, SystemClock().now()), **given)
+        return function(*where, stretch=stretch_of(words, SystemClock().now()), **given)
 
     for option in reversed(_STRETCH):
         option(asked)
@@ -46,11 +46,11 @@ def only_options(function: F) -> F:
     """Add --user, --model, … and --tag, as often as wanted, given as one `only`."""
 
     @wraps(function)
-    def asked(**given: Any) -> object:  # noqa: ANN401
+    def asked(*where: object, **given: Any) -> object:  # noqa: ANN401
         only = {name: given.pop(f"only_{name}") for name in _FILTERS}
         tags = _tags(given.pop("only_tag"))
         chosen = {name: values for name, values in only.items() if values}
-        return function(only=chosen | tags, **given)
+        return function(*where, only=chosen | tags, **given)
 
     _tag_option(asked)
     for name in reversed(_FILTERS):

@@ -10,7 +10,7 @@ from taximeter.moments import time_zone
 from taximeter.spend_report import Stretch
 from taximeter_schemas.errors import ConfigurationError
 
-__all__ = ["Asked", "first_days", "month_stretch", "stretch_of"]
+__all__ = ["Asked", "day_stretch", "first_days", "month_stretch", "stretch_of"]
 
 _LAST: Final = re.compile(r"([1-9]\d{0,4})([hdwmy])")
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})")
@@ -79,6 +79,20 @@ def first_days(now: datetime, zone: str) -> tuple[date, date, date]:
     """
     today = now.astimezone(time_zone(zone)).date()
     return today, today - timedelta(days=today.weekday()), today.replace(day=1)
+
+
+def day_stretch(text: str, zone: str) -> Stretch:
+    """Return a day like 2026-11-22, in a time zone.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    try:
+        day = date.fromisoformat(text)
+        return _days(day, day + timedelta(days=1), zone)
+    except (ValueError, OverflowError):
+        words = f"{text[:40]!r} is not a day: write one like 2026-11-22"
+        raise ConfigurationError(words) from None
 
 
 def _year(text: str, zone: str) -> Stretch:
