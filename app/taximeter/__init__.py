@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from taximeter.applying_budgets import apply_budgets
     from taximeter.estimates import Estimate, Estimator, estimate
+    from taximeter.notebook import NotebookLedger, open_ledger
     from taximeter.tracker import CostTracker
     from taximeter_producers import (
         Emitter,
@@ -42,6 +43,7 @@ __all__ = [
     "KafkaEmitter",
     "LiteLLMCallback",
     "MemoryEmitter",
+    "NotebookLedger",
     "Topics",
     "Usage",
     "UsageCorrected",
@@ -50,6 +52,7 @@ __all__ = [
     "apply_budgets",
     "attribute",
     "estimate",
+    "open_ledger",
     "reading_from_response",
     "usage_from_response",
     "usage_from_stream",
@@ -61,6 +64,8 @@ _HOMES = {
     "BudgetExceeded": "taximeter_schemas.errors",
     "CostTracker": "taximeter.tracker",
     "apply_budgets": "taximeter.applying_budgets",
+    "NotebookLedger": "taximeter.notebook",
+    "open_ledger": "taximeter.notebook",
     "Estimate": "taximeter.estimates",
     "Estimator": "taximeter.estimates",
     "estimate": "taximeter.estimates",

@@ -7,9 +7,10 @@ every query that arrives is held against `read_only.RULE` first.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from errno import EADDRINUSE
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import duckdb
 
@@ -19,13 +20,19 @@ from taximeter_sinks.read_only import RULE, install_rule
 
 __all__ = [
     "QuackClient",
+    "Read",
     "Rows",
     "ServedLedger",
     "ServerAway",
+    "as_rows",
     "serve",
     "sql_literal",
     "stop_serving",
 ]
+
+T = TypeVar("T")
+Read = Callable[[duckdb.DuckDBPyConnection], T]
+"""Takes an answer from the connection that has it."""
 
 _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 _MIN_TOKEN: Final = 4
@@ -50,6 +57,11 @@ class Rows(NamedTuple):
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
+
+
+def as_rows(answer: duckdb.DuckDBPyConnection) -> Rows:
+    """Return all of an answer."""
+    return Rows([column[0] for column in answer.description], answer.fetchall())
 
 
 class ServerAway(Exception):
@@ -118,7 +130,11 @@ class QuackClient:
         load_extension(self._duckdb, "quack")
 
     def query(self, sql: str) -> Rows:
-        """Return the server's answer.
+        """Return all of the server's answer; raises as `ask`."""
+        return self.ask(sql, as_rows)
+
+    def ask(self, sql: str, read: Read[T]) -> T:
+        """Return the server's answer, as `read` reads it.
 
         Raises:
             ServerAway: if nothing answers or the token is wrong.
@@ -131,7 +147,7 @@ class QuackClient:
                 "SELECT * FROM quack_query(?, ?, token := ?, disable_ssl := true)",
                 [self.served.uri, sql, self.served.token],
             )
-            return Rows([column[0] for column in answer.description], answer.fetchall())
+            return read(answer)
         except duckdb.Error as error:
             raise _translated(error) from error
         finally:

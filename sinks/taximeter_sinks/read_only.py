@@ -4,8 +4,9 @@ The rule is a SQL macro over DuckDB's own parser, so that the same rule holds in
 sink's process, where Quack calls it for every query that a client sends, and in the
 reader's, where it gives a clear answer before anything is sent. What the parser does
 not take for a single SELECT is refused, whatever it is; of table functions only those
-that make rows or describe the ledger pass, so none that reads a file or calls out.
-Around it, the served database has its access to files and its configuration locked.
+that make rows, describe the ledger or are macros of ours pass, so none that reads a
+file or calls out. Around it, the served database has its access to files and its
+configuration locked.
 """
 
 from __future__ import annotations
@@ -29,6 +30,12 @@ _TABLE_FUNCTIONS: Final = (
     "duckdb_columns",
     "duckdb_tables",
     "duckdb_views",
+    # Our own, over the ledger's tables (migrations/0009_reports.sql).
+    "spend_by",
+    "spend_by_period",
+    "cost_of_a_call",
+    "expensive_calls",
+    "repeated_prompts",
 )
 
 _MACRO: Final = f"""

@@ -1,0 +1,84 @@
+"""`docs/sql.md`: each query on the page is answered, and what it names is all there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from taximeter.state import DataDir
+from taximeter_sinks.queries import Ledger
+from taximeter_sinks.read_only import check_read_only
+from tests.integration.sinks.reported import write_ledger
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text("utf-8")
+BLOCKS = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
+QUERIES = [
+    query.strip() for block in BLOCKS for query in block.split(";") if query.strip()
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the ledger that the page is read against."""
+    path = tmp_path_factory.mktemp("data")
+    write_ledger(DataDir(path).ledger)
+    return path
+
+
+@pytest.fixture
+def ledger(data: Path) -> Iterator[Ledger]:
+    """Open it."""
+    with Ledger.open(DataDir(data).ledger) as ledger:
+        yield ledger
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_queries_are_answered(ledger: Ledger, query: str) -> None:
+    """As a reader of the page would send them, with rows to show."""
+    assert ledger.sql(query).rows
+
+
+def test_views_and_macros_are_documented(ledger: Ledger) -> None:
+    """Each that a migration makes has a row in a table of the page."""
+    views = "SELECT view_name FROM duckdb_views() WHERE NOT internal"
+    names = {row[0] for row in ledger.sql(views).rows}
+    assert {name for name in names if f"| `{name}` |" not in PAGE} == set()
+    folder = Path(__file__).parents[2] / "sinks" / "taximeter_sinks" / "migrations"
+    sql = "".join(file.read_text("utf-8") for file in folder.glob("*.sql"))
+    macros = re.findall(r"CREATE MACRO (\w+)", sql)
+    assert macros
+    assert [name for name in macros if f"| `{name}(" not in PAGE] == []
+    for name in macros:
+        argument = "'day'" if name == "spend_by_period" else "'user'"
+        check_read_only(f"FROM {name}({argument if 'spend' in name else ''})")
+
+
+def test_views_and_macros_say_what_reports_say(ledger: Ledger) -> None:
+    """The same sums, unpriced calls and quantiles as the commands have."""
+    total = ledger.totals()
+    sums = "sum(cost_usd), sum(calls), sum(unpriced_calls), sum(input_tokens)"
+    for source in ("spend", "spend_by('tag:team')", "spend_by_period('week')"):
+        (row,) = ledger.sql(f"SELECT {sums} FROM {source}").rows
+        assert row == (total.cost_usd, 6, 1, total.input_tokens)
+    query = "SELECT sum(cost_usd), count(*), sum(output_tokens) FROM calls"
+    (row,) = ledger.sql(query).rows
+    assert row == (total.cost_usd, 6, total.output_tokens)
+    query = "SELECT median_usd FROM cost_of_a_call() WHERE model = 'claude-sonnet-4-5'"
+    assert ledger.sql(query).rows == [(Decimal(1),)]
+
+
+def test_the_notebook_example_runs(data: Path) -> None:
+    """Every form that the page names, with exact amounts in it."""
+    block = next(b for b in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL))
+    names: dict[str, object] = {"DATA": data}
+    exec(block, names)
+    frame, table, calls = (names[name] for name in ("frame", "table", "calls"))
+    assert frame["cost_usd"][0] == Decimal("6.000000000001")  # type: ignore[index]
+    assert table.column("cost_usd")[0].as_py() == Decimal("6.000000000001")  # type: ignore[attr-defined]
+    lazily = names["lazily"].collect()  # type: ignore[attr-defined]
+    assert lazily["cost_usd"][0] == Decimal("6.000000000001")
+    assert len(calls) == 4  # type: ignore[arg-type]
