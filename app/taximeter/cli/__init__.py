@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "compare": "Hold periods, projects or models against each other.",
     "expensive": "Show the dearest conversations, endpoints and calls.",
     "optimise": "Show what would have been cheaper.",
+    "export": "Write spend into a file: CSV, Excel, PDF, JSON, Parquet, FOCUS.",
     "sql": "Ask the ledger in SQL, read-only.",
     "budgets": "Apply, list and watch budgets.",
     "alerts": "Show the alerts that were raised.",
