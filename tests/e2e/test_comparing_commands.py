@@ -110,3 +110,30 @@ def test_what_would_have_been_cheaper(data: Path) -> None:
     without = run("optimise", "--data", data)
     assert "--tier" in without.stderr
     assert without.returncode == 0
+
+
+def test_the_ledger_is_held_against_a_bill(data: Path, tmp_path: Path) -> None:
+    """Per provider, day and model: ours, theirs, the difference, and why."""
+    bill = tmp_path / "invoice.csv"
+    bill.write_text(
+        "date,provider,model,amount_usd\n"
+        "2026-11-20,anthropic,claude-sonnet-4-5-20250929,3\n"
+        "2026-11-22,anthropic,claude-sonnet-4-5,5\n"
+        "2026-11-22,anthropic,nobody-knows,1\n"
+        "2026-11-22,anthropic,elsewhere,7\n"
+    )
+    rows = json_of("reconcile", bill, "--data", data)
+    assert [(row["day"], row["model"], row["explanation"]) for row in rows] == [
+        ("2026-11-20", "claude-sonnet-4-5", "equal"),
+        ("2026-11-22", "claude-sonnet-4-5", "unexplained"),
+        ("2026-11-22", "elsewhere", "not metered"),
+        ("2026-11-22", "new", "not billed"),
+        ("2026-11-22", "nobody-knows", "unpriced here"),
+    ]
+    assert rows[1]["difference_usd"] == "-1.999999999999"
+    done = run("reconcile", bill, "--data", data, "--differences")
+    assert "2026-11-20" not in done.stdout
+    assert "not metered: the bill has it" in done.stderr
+    assert done.stdout.splitlines()[-1].startswith("total")
+    bill.write_text("date,provider,model,amount_usd\n")
+    assert "no line on any" in run("reconcile", bill, "--data", data).stderr

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "expensive": "Show the dearest conversations, endpoints and calls.",
     "optimise": "Show what would have been cheaper.",
     "export": "Write spend into a file: CSV, Excel, PDF, JSON, Parquet, FOCUS.",
+    "reconcile": "Hold the ledger against what providers bill.",
     "sql": "Ask the ledger in SQL, read-only.",
     "budgets": "Apply, list and watch budgets.",
     "alerts": "Show the alerts that were raised.",

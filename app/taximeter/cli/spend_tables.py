@@ -29,6 +29,10 @@ _NO_VALUE: Final = {
 _AMOUNT: Final = "_usd"
 _DERIVED: Final = ("average_usd", "usd_per_1k_tokens", "usd_per_day")
 _LEAST_NEEDED: Final = (
+    "ours_calls",
+    "theirs_calls",
+    "ours_tokens",
+    "theirs_tokens",
     "event_id",
     "duration_ms",
     "list_cost_usd",
@@ -44,6 +48,7 @@ _LEAST_NEEDED: Final = (
     "usd_per_1k_tokens",
     "success_percent",
     "average_usd",
+    "difference_percent",
     "unpriced_calls",
     "since",
     "last_at",
@@ -55,6 +60,7 @@ _SHORT: Final = {
     "list_cost_usd": "list USD",
     "usd_per_1k_tokens": "USD per 1k tokens",
     "share_percent": "%",
+    "difference_percent": "%",
     "success_percent": "ok %",
     "p95_usd": "95% below USD",
 }
