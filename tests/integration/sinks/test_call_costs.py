@@ -33,6 +33,10 @@ def test_quantiles_are_of_calls_with_all_that_was_added(ledger: Ledger) -> None:
     assert (total["calls"], total["unpriced_calls"]) == (6, 1)
     assert total["average_usd"] == Decimal("1.2006")  # of the five, half-even
     assert total["success_percent"] == Decimal("83.33")
+    (growth,) = figure_rows(ledger, (), ALL, only={"tag:team": ["growth"]})
+    assert growth["p95_usd"] == Decimal(2)
+    (new,) = figure_rows(ledger, (), ALL, only={"model": ["new"]})
+    assert (new["median_usd"], new["unpriced_calls"]) == (Decimal("0.003"), 0)
 
 
 def test_a_thousand_tokens_cost_what_priced_calls_say(ledger: Ledger) -> None:
