@@ -101,7 +101,7 @@ def test_a_workbook_has_numbers_sheets_and_charts(
     exported: Callable[..., Path],
 ) -> None:
     """Amounts, counts, shares and days are what Excel can count with."""
-    book = openpyxl.load_workbook(exported("report.xlsx"))
+    book: Any = openpyxl.load_workbook(exported("report.xlsx"))
     assert book.sheetnames == ["Summary", "By model", "By project", "By user", "By day"]
     models = book["By model"]
     head = [cell.value for cell in models[1]]

@@ -281,13 +281,14 @@ def _details(row: Billed, unit: str) -> Row:
         (s for name, s in _CACHES.items() if unit.startswith(name)), "Uncached"
     )
     duration = next((d for part, d in _DURATIONS.items() if f"_{part}_" in unit), None)
-    return {
+    said: Row = {
         "ModelProvider": row["provider"],
         "ModelVersion": row["model"],
         "x_TokenClass": unit,
         "x_CacheStatus": found,
         "x_ServiceTier": row["service_tier"],
-    } | ({"x_CacheDuration": duration} if duration else {})
+    }
+    return said | {"x_CacheDuration": duration} if duration else said
 
 
 def _unit(unit: str) -> str:

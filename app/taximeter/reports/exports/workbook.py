@@ -6,7 +6,7 @@ stands exactly in the other formats.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -92,6 +92,7 @@ def _add_chart(
     of_time = section.by == "day"
     last = len(section.rows) if of_time else min(len(section.rows), _CHARTED)
     chart = book.add_chart({"type": "column" if of_time else "bar"})
+    assert chart is not None  # xlsxwriter knows both kinds
     chart.add_series(
         {
             "name": "USD",
@@ -119,10 +120,11 @@ def _write(
         said = _UNPRICED if name == "cost_usd" else ""
         sheet.write_string(row, column, said, formats["text"])
     elif isinstance(value, date):
-        sheet.write_datetime(row, column, value, formats["day"])
+        midnight = datetime.combine(value, time())
+        sheet.write_datetime(row, column, midnight, formats["day"])
     elif isinstance(value, int | Decimal):
         percent = name.endswith("_percent")
-        number = value / 100 if percent else value
+        number = float(value / 100 if percent else value)  # as Excel has it
         sheet.write_number(row, column, number, formats[_kind(name)])
     else:
         sheet.write_string(row, column, str(value), formats["text"])
