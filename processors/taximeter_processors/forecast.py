@@ -56,6 +56,7 @@ _FADES_BY: Final = 0.75
 _MEAN_TO_SIGMA: Final = 1.2533
 _FOUR_OF_FIVE: Final = 1.2816
 _HOURS: Final = 24
+_ROUNDING: Final = 1e-9  # what adding up floats may lose
 
 Hourly = Mapping[int, int]
 """Amounts by the hour's start in epoch seconds; an hour that is missing has none."""
@@ -122,13 +123,11 @@ class Pace:
         return sum(amount for _, _, amount in self._pieces(start, end))
 
     def reaches(self, amount: float, start: float, end: float) -> float | None:
-        """Return when so much more is expected to be there; None if not before `end`.
-
-        An amount that is never passed but met at the very end is not reached.
-        """
+        """Return when so much more is expected to be there; None if not by `end`."""
+        nothing = amount * _ROUNDING
         for begin, until, more in self._pieces(start, end):
-            if more > amount:
-                return begin + (until - begin) * max(amount, 0) / more
+            if more > 0 and amount - more <= nothing:
+                return begin + (until - begin) * min(max(amount, 0) / more, 1)
             amount -= more
         return None
 

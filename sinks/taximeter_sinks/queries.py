@@ -18,6 +18,7 @@ import duckdb
 import pyarrow
 
 from taximeter_schemas.errors import LedgerError, LedgerUnavailable, QueryFailed
+from taximeter_schemas.subjects import Subject, SubjectKind
 from taximeter_sinks.charged_calls import (
     CallFilter,
     Extent,
@@ -26,6 +27,7 @@ from taximeter_sinks.charged_calls import (
     stretches,
 )
 from taximeter_sinks.dimensions import Only
+from taximeter_sinks.hourly import HourSums, hourly_query, hourly_rows
 from taximeter_sinks.ledger_file import open_for_reading
 from taximeter_sinks.migrate import check_version
 from taximeter_sinks.quack import (
@@ -187,6 +189,23 @@ class Ledger:
         """
         answer = self._ask(spend_query(by, start, end, tz, limit, self._at(), only))
         return [SpendRow(row[: len(by)], *row[len(by) :]) for row in answer.rows]
+
+    def hourly(
+        self,
+        kinds: Mapping[SubjectKind, Collection[Subject] | None],
+        start: datetime,
+        end: datetime | None = None,
+    ) -> dict[Subject, HourSums]:
+        """Return the spend of subjects by the hour, over `[start, end)`.
+
+        Args:
+            kinds: for each kind the subjects that are meant; None for all of it.
+            start: the earliest event time.
+            end: what comes behind the latest one.
+        """
+        if not kinds:
+            return {}
+        return hourly_rows(self._ask(hourly_query(kinds, start, end, self._at())).rows)
 
     def totals(
         self,

@@ -24,12 +24,14 @@ from taximeter_sinks.dimensions import (
 )
 
 __all__ = [
+    "CALLS",
     "DIMENSIONS",
     "INPUT_OF_ROW",
     "LIST_SUMS",
     "OUTPUT_OF_ROW",
     "REPRICING_SINCE",
     "SUMS",
+    "TOKENS",
     "ProviderCostRow",
     "SpendRow",
     "aggregates",
@@ -47,7 +49,9 @@ SUMS: Final = ("cost_usd", "calls", "unpriced_calls", "input_tokens", "output_to
 LIST_SUMS: Final = ("list_cost_usd", "markup_usd", "unlisted_calls")
 """What is added up behind them: what the list says, and what makes the difference."""
 
-_CALLS: Final = "count(*) FILTER (kind = 'charge')"
+CALLS: Final = "count(*) FILTER (kind = 'charge')"
+"""How SQL counts calls."""
+
 # Token columns that ledgers have from version 4 on; an older one is read as it is.
 _LATER: Final = (
     "cache_read_explicit_tokens",
@@ -64,6 +68,9 @@ INPUT_OF_ROW: Final = f"({' + '.join(_EACH_INPUT)})"
 OUTPUT_OF_ROW: Final = f"({' + '.join(OUTPUT_TOKENS)})"
 _INPUT: Final = f"coalesce(sum({INPUT_OF_ROW}), 0)::BIGINT"
 _OUTPUT: Final = f"coalesce(sum({OUTPUT_OF_ROW}), 0)::BIGINT"
+
+TOKENS: Final = f"({_INPUT} + {_OUTPUT})"
+"""How SQL adds up tokens, over `charges_table` of any version."""
 
 _LIST_COST_SINCE: Final = 5
 
@@ -212,7 +219,7 @@ def aggregates(version: int) -> str:
     listed = list_cost(version)
     return f"""
         sum(cost_usd) AS cost_usd,
-        {_CALLS} AS calls,
+        {CALLS} AS calls,
         {unpriced_calls(version)} AS unpriced_calls,
         {_INPUT} AS input_tokens,
         {_OUTPUT} AS output_tokens,
@@ -230,7 +237,7 @@ def unpriced_query(version: int = REPRICING_SINCE) -> str:
     still = f"AND NOT {_PRICED_SINCE}" if version >= REPRICING_SINCE else ""
     return f"""
         SELECT provider, model, service_tier, unpriced_reason AS reason,
-            {_CALLS} AS calls, {_INPUT} AS input_tokens, {_OUTPUT} AS output_tokens,
+            {CALLS} AS calls, {_INPUT} AS input_tokens, {_OUTPUT} AS output_tokens,
             min(occurred_at) AS first_seen, max(occurred_at) AS last_seen
         FROM {charges_table(version)} AS charges WHERE cost_usd IS NULL {still}
         GROUP BY ALL ORDER BY calls DESC, provider, model, service_tier, reason

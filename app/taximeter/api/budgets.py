@@ -11,9 +11,11 @@ from pydantic import BaseModel
 from taximeter.api.faults import Fault
 from taximeter.api.services import services
 from taximeter.api.spend import Money
+from taximeter.budget_outlook import with_outlook
 from taximeter.budget_standing import budget_standing
-from taximeter_schemas.budgets import BudgetState, Period
+from taximeter_schemas.budgets import BudgetState, Period, Unit
 from taximeter_schemas.subjects import SubjectKind
+from taximeter_sinks.queries import Ledger
 
 __all__ = ["router"]
 
@@ -27,7 +29,12 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 
 
 class Standing(BaseModel):
-    """How one subject stands in one period of a budget."""
+    """How one subject stands in one period of a budget, and where it is going.
+
+    What is projected is expected to be spent at the end, in the budget's `unit`, and
+    between low and high four times out of five; `crosses_at` is when the limit will be
+    reached. None where nothing can be said: see docs/budgets.md.
+    """
 
     budget_id: str
     subject_kind: SubjectKind
@@ -41,6 +48,14 @@ class Standing(BaseModel):
     state: BudgetState
     calls: int
     unpriced_calls: int
+    unit: Unit
+    used_percent: Money | None
+    days_left: Money | None
+    average_a_day: Money | None
+    projected: Money | None
+    projected_low: Money | None
+    projected_high: Money | None
+    crosses_at: datetime | None
 
 
 class Standings(BaseModel):
@@ -59,7 +74,10 @@ async def get_budgets_status(
     """Return how each subject stands in the current period of each budget."""
     at = services(request)
     now = at.clock.now()
-    rows = await at.desk.ask(
-        lambda ledger: budget_standing(ledger, now, past=past, limit=limit)
-    )
+
+    def question(ledger: Ledger) -> list[dict[str, Any]]:
+        rows = budget_standing(ledger, now, past=past, limit=limit)
+        return with_outlook(ledger, rows, now)
+
+    rows = await at.desk.ask(question)
     return Standings(budgets=[Standing.model_validate(row) for row in rows])

@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "reconcile": "Hold the ledger against what providers bill.",
     "sql": "Ask the ledger in SQL, read-only.",
     "budgets": "Apply, list and watch budgets.",
+    "forecast": "Show what a period will come to.",
     "alerts": "Show the alerts that were raised.",
     "notify": "Deliver alerts to people: Slack, e-mail, webhooks, …",
     "prices": "Show what a model costs and what has no price; change prices.",

@@ -25,8 +25,9 @@ def print_bars(
     for name in ("budget", "for", "period"):
         table.add_column(name)
     table.add_column("used", no_wrap=True)
-    for name in ("spent USD", "limit USD", "unpriced calls"):
+    for name in ("spent USD", "limit USD", "at the end", "unpriced calls"):
         table.add_column(name, justify="right")
+    table.add_column("reached")
     for row in rows:
         table.add_row(
             Text(row["budget_id"]),
@@ -35,7 +36,9 @@ def print_bars(
             Text(_used(row), style=_STYLES.get(row["state"], "")),
             Text(f"{row['spent_usd']:,.2f}"),
             Text(f"{row['limit_usd']:,.2f}"),
+            Text(_at_the_end(row)),
             Text(str(row["unpriced_calls"] or "")),
+            Text(_reached(row)),
         )
     (console or Console()).print(table)
 
@@ -55,6 +58,21 @@ def _used(row: Mapping[str, Any]) -> str:
     spent, limit = row["spent_usd"], row["limit_usd"]
     percent = f"{spent * 100 / limit:6.1f} %" if limit else "       - "
     return f"{bar(spent, limit)} {percent}"
+
+
+def _at_the_end(row: Mapping[str, Any]) -> str:
+    """Return what is expected, with its range, and how many days are left till then."""
+    expected = row.get("projected")
+    if expected is None:
+        return ""
+    low, high, left = row["projected_low"], row["projected_high"], row["days_left"]
+    amounts = f"{expected:,.2f} ({low:,.2f}–{high:,.2f})"  # noqa: RUF001
+    return f"{amounts} in {left:.1f} d"
+
+
+def _reached(row: Mapping[str, Any]) -> str:
+    at: datetime | None = row.get("crosses_at")
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M}Z"
 
 
 def _period(period: str, start: datetime | None) -> str:

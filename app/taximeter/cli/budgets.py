@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from decimal import Decimal
 from pathlib import Path
 
 import click
 
 from taximeter.budget_book import read_book
+from taximeter.budget_outlook import OUTLOOK, with_outlook
 from taximeter.budget_scopes import scope_as_written, scope_in_words
 from taximeter.budget_standing import budget_standing
 from taximeter.cli.change_budgets import apply, assign, history, remove
@@ -55,15 +55,16 @@ def list_(where: Where, output: Format) -> None:
 @format_option
 @click.option("--all", "past", is_flag=True, help="Past periods too.")
 def status(data: Path, output: Format, *, past: bool) -> None:
-    """Show how the budgets stand, the fullest first; from the ledger."""
+    """Show how the budgets stand and where they are going, the fullest first."""
+    now = SystemClock().now()
     with open_ledger(DataDir(data)) as ledger:
-        rows = budget_standing(ledger, SystemClock().now(), past=past)
+        rows = with_outlook(ledger, budget_standing(ledger, now, past=past), now)
     if output == "table" and sys.stdout.isatty():
         from taximeter.cli.budget_bars import print_bars  # noqa: PLC0415
 
         print_bars(rows)
     else:
-        write_rows([_with_percent(row) for row in rows], output, _STANDING)
+        write_rows(rows, output, _STANDING)
     if not rows:
         more = "" if past else "; --all shows past periods"
         say(f"nothing has been spent in a period of a budget{more}")
@@ -95,10 +96,11 @@ _STANDING = (
     "limit_usd",
     "spent_usd",
     "remaining_usd",
-    "used_percent",
     "state",
     "calls",
     "unpriced_calls",
+    "unit",
+    *OUTLOOK,
 )
 
 
@@ -117,11 +119,3 @@ def _limit(budget: BudgetDefined) -> str:
         return "none"
     unit = "USD" if budget.unit == "usd" else budget.unit
     return f"{budget.limit.normalize():,f} {unit}"
-
-
-def _with_percent(row: Row) -> Row:
-    spent, limit = row["spent_usd"], row["limit_usd"]
-    assert isinstance(spent, Decimal)
-    assert isinstance(limit, Decimal)
-    percent = round(spent * 100 / limit, 1) if limit else None
-    return {**row, "used_percent": percent}

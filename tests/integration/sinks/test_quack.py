@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from taximeter_schemas.errors import (
     QueryFailed,
     QueryRefused,
 )
+from taximeter_schemas.subjects import EVERYTHING, Subject
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.duckdb_sink import DuckDBSink
 from taximeter_sinks.quack import (
@@ -29,6 +31,7 @@ from taximeter_sinks.quack import (
     stop_serving,
 )
 from taximeter_sinks.queries import Ledger
+from tests.builders import NOON
 from tests.unit.sinks.charge_builders import a_charge, charges_record
 from tests.unit.sinks.test_read_only import REFUSED
 
@@ -95,6 +98,19 @@ async def test_a_second_process_reads_while_rows_are_written(
     assert reader.returncode == 0
     assert counts == sorted(counts)
     assert counts[-1] == 40
+
+
+async def test_hourly_spend_is_the_same_when_it_is_served(
+    serving: AServingSink,
+) -> None:
+    """The subjects of a kind and their sums pass unchanged, lists included."""
+    with Ledger.open(serving.path, serving.served) as ledger:
+        found = ledger.hourly({"all": None, "user&model": None}, NOON)
+
+    hour = int(NOON.timestamp())
+    sums = {hour: (Decimal("0.006"), 1200, 1)}
+    pair = Subject("user&model", '["alice","claude-sonnet-4-5"]')
+    assert found == {EVERYTHING: sums, pair: sums}
 
 
 async def test_the_file_itself_is_closed_to_others(serving: AServingSink) -> None:

@@ -1,0 +1,103 @@
+"""The spend of subjects by the hour, as SQL over `charges`: pure, text in, sums out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from taximeter_schemas.subjects import (
+    Subject,
+    SubjectKind,
+    dimensions_of,
+    subject_of,
+    tag_of,
+)
+from taximeter_sinks.quack import sql_literal
+from taximeter_sinks.spend import CALLS, TOKENS, charges_table
+
+__all__ = ["HourSum", "HourSums", "hourly_query", "hourly_rows"]
+
+_COLUMNS: Final = {
+    "user": "user_id",
+    "model": "model",
+    "project": "project_id",
+    "session": "session_id",
+    "endpoint": "endpoint",
+    "provider": "provider",
+    "source": "source",
+    "api_key": "api_key_hash",
+}
+_HOUR: Final = "epoch_us(occurred_at) // 3600000000 * 3600"
+
+
+class HourSum(NamedTuple):
+    """What was spent in an hour; what has no price is not in it."""
+
+    cost_usd: Decimal
+    tokens: int
+    calls: int
+
+
+HourSums = dict[int, HourSum]
+"""By the hour's start in epoch seconds."""
+
+
+def hourly_query(
+    kinds: Mapping[SubjectKind, Collection[Subject] | None],
+    start: datetime,
+    end: datetime | None,
+    version: int,
+) -> str:
+    """Return one query for all these subjects over `[start, end)`.
+
+    `kinds` says for each kind which subjects are meant, None for all of it; `version`
+    is that of the ledger's tables.
+    """
+    when = f"occurred_at >= {_moment(start)}"
+    if end is not None:
+        when += f" AND occurred_at < {_moment(end)}"
+    parts = [_part(kind, which, when, version) for kind, which in kinds.items()]
+    return " UNION ALL ".join(parts)
+
+
+def hourly_rows(rows: Iterable[Sequence[Any]]) -> dict[Subject, HourSums]:
+    """Return what the query's rows say, by subject."""
+    found: dict[Subject, HourSums] = {}
+    for kind, values, hour, *sums in rows:
+        named = dict(zip(dimensions_of(kind), values, strict=True))
+        found.setdefault(subject_of(named), {})[int(hour)] = HourSum(*sums)
+    return found
+
+
+def _part(
+    kind: SubjectKind, which: Collection[Subject] | None, when: str, version: int
+) -> str:
+    columns = [_column(dimension) for dimension in dimensions_of(kind)]
+    known = "".join(f" AND {column} IS NOT NULL" for column in columns)
+    values = f"[{', '.join(columns)}]::VARCHAR[]"
+    chosen = "" if which is None or not columns else f" AND {_in(columns, which)}"
+    return (
+        f"SELECT {sql_literal(kind)} AS kind, {values} AS subject, {_HOUR} AS hour, "  # noqa: S608
+        f"coalesce(sum(cost_usd), 0)::DECIMAL(38, 12) AS cost_usd, "
+        f"{TOKENS} AS tokens, {CALLS} AS calls "
+        f"FROM {charges_table(version)} WHERE {when}{known}{chosen} GROUP BY 1, 2, 3"
+    )
+
+
+def _column(dimension: str) -> str:
+    tag = tag_of(dimension)
+    return _COLUMNS[dimension] if tag is None else f"tags[{sql_literal(tag)}]"
+
+
+def _in(columns: Sequence[str], which: Iterable[Subject]) -> str:
+    wanted = ", ".join(
+        f"({', '.join(sql_literal(value) for value in subject.values)})"
+        for subject in which
+    )
+    return f"({', '.join(columns)}) IN ({wanted})" if wanted else "false"
+
+
+def _moment(moment: datetime) -> str:
+    return f"TIMESTAMPTZ {sql_literal(moment.isoformat())}"
