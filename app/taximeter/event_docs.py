@@ -18,7 +18,14 @@ from typing import Any, Final
 import click
 from pydantic.json_schema import GenerateJsonSchema
 
-from taximeter_schemas.alerts import BudgetThresholdCrossed
+from taximeter_schemas.alerts import (
+    BudgetForecastExceeded,
+    BudgetThresholdCrossed,
+    DigestDue,
+    PriceMissing,
+    SpendAnomalyDetected,
+    SpendRecovered,
+)
 from taximeter_schemas.budgets import (
     BudgetDefined,
     BudgetRemoved,
@@ -92,6 +99,7 @@ _ONE_OR_MANY = "the event, or a JSON array of events that belong to one partitio
 _CHARGES = "a JSON array: every charge of one usage record"
 _SOURCE = "`<source_partition>:<source_offset>`; the partition is the source's too"
 
+_SUBJECT = "`<subject_kind>:<subject_id>`"
 _DELIVERY = "`<alert_id>:<route>`"
 
 EVENTS: Final = (
@@ -113,6 +121,13 @@ EVENTS: Final = (
         "`<budget_id>|<subject_kind>|<subject_id>|<period_start or total>`",
     ),
     DocumentedEvent(BudgetThresholdCrossed, _TOPICS.budget_alerts, "`budget_id`"),
+    DocumentedEvent(BudgetForecastExceeded, _TOPICS.budget_alerts, "`budget_id`"),
+    DocumentedEvent(SpendAnomalyDetected, _TOPICS.budget_alerts, _SUBJECT),
+    DocumentedEvent(
+        SpendRecovered, _TOPICS.budget_alerts, f"`budget_id`, or {_SUBJECT}"
+    ),
+    DocumentedEvent(PriceMissing, _TOPICS.budget_alerts, "`model:<model>`"),
+    DocumentedEvent(DigestDue, _TOPICS.budget_alerts, "`digest`"),
     DocumentedEvent(AlertRouted, _TOPICS.deliveries, _DELIVERY),
     DocumentedEvent(AlertDelivered, _TOPICS.deliveries, _DELIVERY),
     DocumentedEvent(AlertDeliveryFailed, _TOPICS.deliveries, _DELIVERY),

@@ -30,6 +30,7 @@ from taximeter_processors.agents.watch_budgets import (
     WatchPartition,
     open_watch_partition,
 )
+from taximeter_processors.attention import AttentionRules
 from taximeter_processors.budget_feed import BudgetFeed
 from taximeter_processors.dedupe import DEFAULT_HORIZON
 from taximeter_processors.kafka import Writer
@@ -45,6 +46,7 @@ __all__ = ["FlushReport", "WorkerConfig", "create_app"]
 
 _TICK_SECONDS = 0.05
 _REPORT_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 _LAST_SECONDS = 10.0
 _CRASHED = 70
 _DONE = 0
@@ -69,6 +71,7 @@ class WorkerConfig:
         on_ready: called once the worker owns what it was assigned.
         on_flush: called after each flush of the pricing agent, and every few seconds.
         clock: the time of alerts.
+        attention: what is told of besides the thresholds of budgets.
     """
 
     bootstrap: str
@@ -79,6 +82,7 @@ class WorkerConfig:
     on_ready: Callable[[], None] = _ignore
     on_flush: Callable[[FlushReport], None] = _ignore
     clock: Clock = field(default_factory=SystemClock)
+    attention: AttentionRules = field(default_factory=AttentionRules)
 
 
 class _MeterApp(faust.App):
@@ -202,7 +206,7 @@ def _declare_watching(app: faust.App, config: WorkerConfig, budgets: _Budgets) -
     async def open_partition(partition: int) -> PartitionWork:
         await feed.caught_up()  # first: who opens and is cancelled has to close again
         watch = await open_watch_partition(
-            config.bootstrap, topics, partition, config.clock
+            config.bootstrap, topics, partition, config.clock, config.attention
         )
         # Nothing is awaited from here on: a budget that is defined while a partition
         # is being opened is either in this list, or told to it afterwards.
@@ -218,6 +222,15 @@ def _declare_watching(app: faust.App, config: WorkerConfig, budgets: _Budgets) -
         "watch_budgets",
         config.flush_seconds / 2,
     )
+
+    async def ticking() -> None:
+        while not app.should_stop:
+            await app.sleep(_LOOK_SECONDS)
+            for watch in list(budgets.watching):
+                watch.tick()
+                await app.sleep(0)
+
+    app.task(ticking)
     _declare_agent(app, "watch_budgets", topics.spend.name, partitions)
 
 

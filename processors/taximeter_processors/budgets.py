@@ -14,7 +14,9 @@ from typing import Final
 from uuid import UUID
 
 from taximeter_processors.accounts import Account, AccountKey, Crossing, Record
+from taximeter_processors.attention import Attention, AttentionRules
 from taximeter_processors.handed_on import HandedOn
+from taximeter_processors.latches import latch_key
 from taximeter_processors.merge import MOST_IN_MIND, Key, SpendMerge
 from taximeter_processors.plans import Plans
 from taximeter_processors.rolling import account_of
@@ -25,7 +27,7 @@ from taximeter_processors.windows import (
     rolling_windows,
     window_start,
 )
-from taximeter_schemas.alerts import BudgetThresholdCrossed
+from taximeter_schemas.alerts import Alert, BudgetThresholdCrossed
 from taximeter_schemas.budgets import (
     WINDOW_SECONDS,
     BudgetDefined,
@@ -40,7 +42,6 @@ from taximeter_schemas.subjects import EACH, Subject
 
 __all__ = ["BudgetBook", "BudgetFlush"]
 
-_LATCH: Final = b"alert:"
 _USER: Final = "user"
 
 # Most of what is late is late by minutes.
@@ -52,6 +53,7 @@ class BudgetFlush:
     """What a flush of the watcher writes; statuses and rows are keys and values."""
 
     alerts: list[BudgetThresholdCrossed]
+    others: list[Alert]
     statuses: list[Record]
     rows: list[tuple[bytes, bytes]]
 
@@ -67,11 +69,17 @@ class BudgetBook:
             down puts its rows there.
         most_in_mind: how many rows are kept decoded, and how many accounts before
             those of periods that are over are let go.
+        rules: what is told of besides thresholds.
     """
 
-    def __init__(self, stored: Rows, most_in_mind: int = MOST_IN_MIND) -> None:
-        self._stored = stored
+    def __init__(
+        self,
+        stored: Rows,
+        most_in_mind: int = MOST_IN_MIND,
+        rules: AttentionRules | None = None,
+    ) -> None:
         self._merge = SpendMerge(stored, most_in_mind)
+        self._attention = Attention(stored, self._merge, rules or AttentionRules())
         self._budgets: dict[str, BudgetDefined] = {}
         self._of_kind: dict[str, list[BudgetDefined]] = {}
         self._plans = Plans()
@@ -118,11 +126,17 @@ class BudgetBook:
         for account in accounts:
             account.move(row.window_start, replaced.old, row.partial)
             self._touch(account)
+        self._attention.moved(row, replaced.old, accounts)
+
+    def tick(self, now: datetime) -> None:
+        """Take note of the time: some alerts are due without any spend."""
+        self._attention.tick(now, self._accounts.values())
 
     def has_changed(self, now: datetime) -> bool:
         """Tell whether a flush would say anything."""
         changed = self._touched or self._taken_back or self._moved
-        return bool(changed) or self._merge.has_changed or self._rolls_on(now)
+        moved = self._merge.has_changed or self._attention.has_changed
+        return bool(changed) or moved or self._rolls_on(now)
 
     def flush(self, now: datetime) -> BudgetFlush:
         """Return alerts that are due, statuses that changed, and rows to store.
@@ -139,9 +153,13 @@ class BudgetBook:
         for account in touched:
             account.limit = self._handed_on.limit(account)
         alerts = [alert for account in touched for alert in self._due(account, now)]
-        latches = [(_latch(alert.alert_id), b"1") for alert in alerts]
+        others = self._attention.due(now)
+        latches = [(latch_key(alert.alert_id), b"1") for alert in [*alerts, *others]]
         return BudgetFlush(
-            alerts, self._statuses(touched, now), self._merge.changed() + latches
+            alerts,
+            others,
+            self._statuses(touched, now),
+            self._merge.changed() + self._attention.rows() + latches,
         )
 
     def flushed(self) -> None:
@@ -298,7 +316,7 @@ class BudgetBook:
                 budget.limit or Decimal(0),
                 budget.unit,
             )
-            if self._stored.get(_latch(identity)) is None:
+            if self._attention.latches.set(identity):
                 yield _crossed(identity, account, crossing, now)
 
 
@@ -307,10 +325,6 @@ def _by_kind(budgets: Iterable[BudgetDefined]) -> dict[str, list[BudgetDefined]]
     for budget in budgets:
         kinds.setdefault(budget.scope.kind, []).append(budget)
     return kinds
-
-
-def _latch(alert: UUID) -> bytes:
-    return _LATCH + str(alert).encode()
 
 
 def _crossed(

@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import TypeAdapter
 
 from taximeter.event_docs import EVENTS, DocumentedEvent, json_schema
+from taximeter_schemas.alerts import Alert, alert_adapter
 from taximeter_schemas.budgets import BudgetEvent, budget_event_adapter
 from taximeter_schemas.charges import Charge, charges_adapter
 from taximeter_schemas.dead_letters import (
@@ -39,7 +40,7 @@ BY_NAME = {event.name: event for event in EVENTS}
 
 # The digest of a folder's golden files, by which an edit is noticed.
 FROZEN = {
-    "v1": "b8cc767bab227c5cc3aff68ff8fb195086af5e6f21416a77922930c8e1f61ab0",
+    "v1": "5389e551ac0e9a8e2fe5a394b90ba6ce553cb9282704f6a16aa03bab767f9523",
     "v1_own_prices": "4e75afcfbe35d73fb9a5193a9807c75fb0254fd3e35d1b3df05b30fd3bba657a",
     "v2": "8e73cc7629bf12898ed86cd9ec4a569eadbda02345ff8d05d55802014f228329",
 }
@@ -161,13 +162,21 @@ def _adapter_of(path: Path) -> TypeAdapter[Any]:
         "AlertDelivered": delivery_event_adapter,
         "AlertDeliveryFailed": delivery_event_adapter,
         "AlertsRead": delivery_event_adapter,
+        "BudgetThresholdCrossed": alert_adapter,
+        "BudgetForecastExceeded": alert_adapter,
+        "SpendAnomalyDetected": alert_adapter,
+        "SpendRecovered": alert_adapter,
+        "PriceMissing": alert_adapter,
+        "DigestDue": alert_adapter,
         "PriceVersionPublished": price_event_adapter,
         "PricesDefined": price_event_adapter,
     }
     return adapters[_event_of(path).name]
 
 
-_Shared = UsageEvent | BudgetEvent | DeadLetterEvent | DeliveryEvent | PriceEvent
+_Shared = (
+    Alert | UsageEvent | BudgetEvent | DeadLetterEvent | DeliveryEvent | PriceEvent
+)
 _SHARED = (
     "UsageRec",
     "UsageCorr",
@@ -180,6 +189,11 @@ _SHARED = (
     "DeadLetter",
     "Alert",
     "Price",
+    "BudgetThreshold",
+    "BudgetForecast",
+    "SpendAnomaly",
+    "SpendRecovered",
+    "Digest",
 )
 
 

@@ -6,11 +6,13 @@ import logging
 
 import msgspec
 
+from taximeter_processors.attention import AttentionRules
 from taximeter_processors.budgets import BudgetBook, BudgetFlush
 from taximeter_processors.kafka import Batches, LogRecord, first_offset
 from taximeter_processors.meter import Progress
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
+from taximeter_schemas.alerts import alert_key
 from taximeter_schemas.budgets import BudgetEvent
 from taximeter_schemas.clock import Clock
 from taximeter_schemas.fault_points import reached
@@ -44,8 +46,9 @@ class WatchPartition:
         table: PartitionTable,
         next_offset: int,
         clock: Clock,
+        rules: AttentionRules,
     ) -> None:
-        self.book = BudgetBook(table.rows)
+        self.book = BudgetBook(table.rows, rules=rules)
         self.next_offset = self._flushed_offset = next_offset
         self.unflushed_events = 0
         self._topics = topics
@@ -79,6 +82,11 @@ class WatchPartition:
             self.book.take(advanced.source_partition, row)
         self.unflushed_events += len(advanced.rows)
 
+    def tick(self) -> None:
+        """See what is due by the time alone; whoever let it go need not look."""
+        if not self._closed:
+            self.book.tick(self._clock.now())
+
     async def flush(self) -> int:
         """Write alerts with their latches, statuses and rows, all or nothing."""
         reached(_AGENT, "flushing")
@@ -107,8 +115,8 @@ class WatchPartition:
         )
         return {
             (alerts, self._partition): [
-                (alert.budget_id.encode(), alert.model_dump_json().encode())
-                for alert in flush.alerts
+                (alert_key(alert), alert.model_dump_json().encode())
+                for alert in (*flush.alerts, *flush.others)
             ],
             (status, self._partition): flush.statuses,
         }
@@ -119,6 +127,7 @@ async def open_watch_partition(
     topics: Topics,
     partition: int,
     clock: Clock,
+    rules: AttentionRules,
 ) -> WatchPartition:
     """Take a partition over: fence, read its rows back."""
     writer = f"{topics.spend.name}-{partition}"
@@ -135,4 +144,4 @@ async def open_watch_partition(
     except BaseException:
         await table.close()
         raise
-    return WatchPartition(topics, partition, table, next_offset, clock)
+    return WatchPartition(topics, partition, table, next_offset, clock, rules)
