@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from taximeter.api.room import MAX_BODY_BYTES, Limits
+from taximeter_schemas.budgets import TimeZone
 from taximeter_schemas.errors import ConfigurationError
+from taximeter_schemas.subjects import ALWAYS_COUNTED, SubjectKind
 from taximeter_schemas.topics import DEFAULT_PREFIX, Topics
 
 __all__ = [
@@ -31,6 +34,7 @@ __all__ = [
 
 _PREFIX: Final = "TAXIMETER_"
 _MAX_PORT: Final = 65_535
+_kind: Final[TypeAdapter[str]] = TypeAdapter(SubjectKind)
 
 
 class CommonSettings(BaseSettings):
@@ -126,6 +130,47 @@ class WorkerSettings(MeasuredSettings):
         "the broker had it; the same for all workers. An id takes about 100 bytes of a "
         "worker's memory; a duplicate that comes later is charged again.",
     )
+    anomaly_subjects: str = Field(
+        ",".join(ALWAYS_COUNTED),
+        description="Whose hours are compared with their own history, kinds of "
+        "subjects with commas; empty for nobody's.",
+    )
+    anomaly_minimum_usd: Decimal = Field(
+        Decimal(10),
+        ge=0,
+        le=10**12,
+        decimal_places=12,
+        description="An hour that cost less than this is never an anomaly.",
+    )
+    anomaly_sensitivity: float = Field(
+        6.0,
+        ge=1,
+        le=1000,
+        description="How many standard deviations above the median are still usual.",
+    )
+    anomaly_warm_up_days: int = Field(
+        14,
+        ge=1,
+        le=56,
+        description="How many days of history a subject needs before anything of it is "
+        "an anomaly.",
+    )
+    digests: str = Field(
+        "",
+        pattern=r"^(day|week|day,week|week,day)?$",
+        description="Which digests are raised: `day`, `week`, or both with a comma.",
+    )
+    digest_time_zone: TimeZone = Field(
+        "UTC",
+        description="Whose days and weeks the digests are about, an IANA name.",
+    )
+
+    @field_validator("anomaly_subjects")
+    @classmethod
+    def _kinds(cls, text: str) -> str:
+        for kind in text.split(",") if text else []:
+            _kind.validate_python(kind)
+        return text
 
 
 class SinkSettings(MeasuredSettings):
@@ -186,6 +231,12 @@ class NotifySettings(CommonSettings):
     notify_config: Path = Field(
         Path("notify.yaml"),
         description="The file with the routes and targets of alerts (docs/alerts.md).",
+    )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="The link in messages about a budget, to a page that people can "
+        "open; `{budget}` in it becomes the budget's id. Without it: no link.",
     )
 
 

@@ -227,8 +227,9 @@ def _declare_watching(app: faust.App, config: WorkerConfig, budgets: _Budgets) -
         while not app.should_stop:
             await app.sleep(_LOOK_SECONDS)
             for watch in list(budgets.watching):
-                watch.tick()
-                await app.sleep(0)
+                async with _ending_with_what_fails(app, "watch_budgets"):
+                    watch.tick()
+                await asyncio.sleep(0)
 
     app.task(ticking)
     _declare_agent(app, "watch_budgets", topics.spend.name, partitions)

@@ -15,10 +15,11 @@ import pyarrow as pa
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from taximeter_schemas.alerts import BudgetThresholdCrossed
+from taximeter_schemas.alerts import Alert, PriceMissing, alert_adapter
 from taximeter_schemas.dead_letters import DeadLetter, DeadLetterRetried
 from taximeter_schemas.prices import price_event_adapter
 from taximeter_schemas.records import explained
+from taximeter_schemas.subjects import EVERYTHING
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.budget_rows import (
     BUDGET_CHANGES,
@@ -128,8 +129,18 @@ def _fields(event: BaseModel, **more: object) -> Row:
 
 
 def _alert(record: RawRecord) -> Row:
-    event = _alert_adapter.validate_json(record.value or b"")
-    return _fields(event, alert_id=str(event.alert_id))
+    event = alert_adapter.validate_json(record.value or b"")
+    own = {"alert_id": str(event.alert_id), "event_type": type(event).__name__}
+    written = {"event": (record.value or b"").decode()}
+    return _about(event) | _fields(event) | own | written
+
+
+def _about(event: Alert) -> Row:
+    """Return whom an alert is about where it does not say so by kind and id."""
+    if isinstance(event, PriceMissing):
+        return {"subject_kind": "model", "subject_id": event.model}
+    kind, id_ = EVERYTHING
+    return {"subject_kind": kind, "subject_id": id_}
 
 
 def _dead_letter(record: RawRecord) -> Row | None:
@@ -159,7 +170,6 @@ def _price_version(record: RawRecord) -> Row:
     return {name: getattr(event, name) for name in _PRICE_VERSIONS.schema.names}
 
 
-_alert_adapter: Final = TypeAdapter(BudgetThresholdCrossed)
 _dead_letter_adapter: Final = TypeAdapter(DeadLetter)
 _retry_adapter: Final = TypeAdapter(DeadLetterRetried)
 
@@ -180,6 +190,8 @@ _ALERTS: Final = SmallTable(
             ("tokens", pa.int64()),
             ("calls", pa.int64()),
             ("late", pa.bool_()),
+            ("event_type", _TEXT),
+            ("event", _TEXT),
         ]
     ),
     _alert,

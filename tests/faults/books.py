@@ -29,7 +29,10 @@ __all__ = ["assert_books", "assert_ledger", "charged"]
 _CHARGED_SECONDS = 400.0 if LONG else 120.0
 _STATUS_SECONDS = 120.0 if LONG else 30.0
 _SINK_SECONDS = 400.0 if LONG else 120.0
-_ALERTS = "SELECT budget_id, subject_id, threshold_percent FROM alerts ORDER BY ALL"
+_ALERTS = """
+    SELECT budget_id, subject_id, threshold_percent FROM alerts
+    WHERE threshold_percent IS NOT NULL ORDER BY ALL
+"""
 
 
 async def assert_books(place: Installation, stream: Stream) -> AuditResult:

@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, get_args
 
 import click
 
@@ -17,14 +17,26 @@ from taximeter.cli.options import Format, format_option
 from taximeter.cli.output import write_rows
 from taximeter.cli.where import Where, where_options
 from taximeter.logs import say
-from taximeter_schemas.alerts import BudgetThresholdCrossed
+from taximeter_schemas.alerts import Alert, BudgetThresholdCrossed
 
 __all__ = ["command"]
 
-_COLUMNS: Final = tuple(
+_KINDS: Final[tuple[type[Alert], ...]] = get_args(Alert)
+_OWN: Final = tuple(
     name
     for name in BudgetThresholdCrossed.model_fields
     if name not in ("event_type", "schema_version")
+)
+# Those of thresholds stand where they always stood; the others' own come behind.
+_COLUMNS: Final = (
+    *_OWN,
+    "event_type",
+    *dict.fromkeys(
+        name
+        for kind in _KINDS
+        for name in kind.model_fields
+        if name not in (*_OWN, "event_type", "schema_version")
+    ),
 )
 
 
@@ -61,13 +73,13 @@ async def _follow(where: Where, output: Format) -> None:
         click.echo(_line(alert, output))
 
 
-def _line(alert: BudgetThresholdCrossed, output: Format) -> str:
+def _line(alert: Alert, output: Format) -> str:
     if output == "json":
         return alert.model_dump_json()
     if output == "table":
         return alert_in_words(alert)
     fields = alert.model_dump(mode="json")
-    return _csv([fields[name] for name in _COLUMNS])
+    return _csv([fields.get(name) for name in _COLUMNS])
 
 
 def _csv(cells: Sequence[object]) -> str:

@@ -55,6 +55,7 @@ def command(
     asyncio.run(ensure_topics(kafka, topics))
 
     # Seconds of imports: only after what can be wrong has been found.
+    from taximeter.attention_rules import attention_rules  # noqa: PLC0415
     from taximeter_processors.worker import (  # noqa: PLC0415
         FlushReport,
         WorkerConfig,
@@ -79,5 +80,6 @@ def command(
                 dedupe_horizon=timedelta(seconds=settings.dedupe_horizon_seconds),
                 on_ready=partial(presence.ready, **urls),
                 on_flush=flushed,
+                attention=attention_rules(settings),
             )
         )

@@ -21,7 +21,7 @@ __all__ = ["Books", "Standing"]
 _STANDING: Final = (
     "SELECT (SELECT count(*) FROM charges), "
     "(SELECT coalesce(sum(cost_usd), 0)::DECIMAL(38, 12) FROM charges), "
-    "(SELECT count(*) FROM alerts), (SELECT count(*) FROM dead_letters)"
+    "(SELECT count(threshold_percent) FROM alerts), (SELECT count(*) FROM dead_letters)"
 )
 _CROSSED: Final = (
     "SELECT count(*) FROM budget_status AS s JOIN budgets AS b USING (budget_id), "

@@ -19,6 +19,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from taximeter.alert_feed import follow_alerts
+from taximeter.alert_words import alert_words
 from taximeter.audit import audit
 from taximeter.broker.admin import drop_topics
 from taximeter.budget_book import publish_budgets
@@ -33,6 +34,7 @@ from taximeter.demo.traffic import WEEK, recorded, with_repeats
 from taximeter.reading import open_ledger
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
+from taximeter_schemas.alerts import BudgetThresholdCrossed
 from taximeter_schemas.errors import ConfigurationError, TaximeterError
 from taximeter_schemas.topics import Topics
 
@@ -156,7 +158,7 @@ async def _paced_part(replay: Replay, meter: _Meter, books: Books) -> Latency:
 
 
 class _Alerts:
-    """Shows each alert as it is raised, and knows how many it has shown."""
+    """Shows each alert as it is raised, and knows how many thresholds it has shown."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
@@ -165,8 +167,11 @@ class _Alerts:
     async def show(self, up: Up, plan: Plan) -> None:
         """Follow the alert topic until cancelled."""
         async for alert in follow_alerts(up.kafka, plan.topics):
-            self._screen.alert(alert)
-            self._count += 1
+            if isinstance(alert, BudgetThresholdCrossed):
+                self._screen.alert(alert)
+                self._count += 1
+            else:
+                self._screen.say(alert_words(alert))
 
     async def shown(self, count: int) -> bool:
         """Tell whether as many as this have been shown."""

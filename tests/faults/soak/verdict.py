@@ -32,7 +32,8 @@ FROM charges
 """
 _SPEND: Final = "SELECT {by}, sum(cost_usd) FROM charges GROUP BY ALL ORDER BY ALL"
 _ALERTS: Final = (
-    "SELECT budget_id, subject_id, threshold_percent FROM alerts ORDER BY ALL"
+    "SELECT budget_id, subject_id, threshold_percent FROM alerts "
+    "WHERE threshold_percent IS NOT NULL ORDER BY ALL"
 )
 
 

@@ -18,7 +18,7 @@ from aiokafka import (
 )
 from pydantic_core import from_json
 
-from taximeter_schemas.alerts import BudgetThresholdCrossed
+from taximeter_schemas.alerts import Alert, BudgetThresholdCrossed, alert_adapter
 from taximeter_schemas.budgets import BudgetEvent, BudgetStatus, budget_key
 from taximeter_schemas.charges import Charge, UsagePriced, charges_adapter
 from taximeter_schemas.dead_letters import DeadLetter
@@ -130,10 +130,13 @@ class BrokerSide:
         return [c for r in records for c in charges_adapter.validate_json(r.value)]
 
     async def alerts(self) -> list[BudgetThresholdCrossed]:
-        """Return every alert there is."""
-        return await self._all(
-            self.topics.budget_alerts, BudgetThresholdCrossed.model_validate_json
-        )
+        """Return every alert of a threshold that there is."""
+        found = await self.every_alert()
+        return [each for each in found if isinstance(each, BudgetThresholdCrossed)]
+
+    async def every_alert(self) -> list[Alert]:
+        """Return every alert there is, of any kind."""
+        return await self._all(self.topics.budget_alerts, alert_adapter.validate_json)
 
     async def dead_letters(self) -> list[DeadLetter]:
         """Return every dead letter there is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -227,6 +228,36 @@ async def test_an_alert_is_one_row(opened: AnOpenSink) -> None:
     assert opened.rows("SELECT alert_id, raised_at, spent_usd FROM alerts") == [
         (an_id("alert"), NOON, Decimal("8.000000000001"))
     ]
+
+
+async def test_every_kind_of_alert_is_a_row(opened: AnOpenSink) -> None:
+    """What all kinds have is in columns, what only one says is in the event."""
+    golden = Path(__file__).parents[2] / "contract" / "golden" / "v1"
+    names = (
+        "BudgetForecastExceeded",
+        "DigestDue",
+        "PriceMissing",
+        "SpendAnomalyDetected",
+        "SpendRecovered",
+    )
+    records: list[RawRecord] = []
+    for offset, name in enumerate(names):
+        fields = json.loads((golden / f"{name}.json").read_text())
+        fields["alert_id"] = str(an_id(name))
+        value = json.dumps(fields).encode()
+        records.append(RawRecord(TOPICS.budget_alerts.name, 0, offset, b"k", value))
+    await opened.takes(*records)
+
+    columns = "event_type, subject_kind, subject_id, budget_id, period, calls"
+    assert opened.rows(f"SELECT {columns} FROM alerts ORDER BY 1") == [
+        ("BudgetForecastExceeded", "user", "alice", "alice-monthly", "month", None),
+        ("DigestDue", "all", "", None, "week", 98765),
+        ("PriceMissing", "model", "nobody-knows", None, None, None),
+        ("SpendAnomalyDetected", "user", "alice", None, None, None),
+        ("SpendRecovered", "user", "alice", "alice-monthly", "month", None),
+    ]
+    question = "SELECT event ->> 'day' FROM alerts WHERE event_type = 'PriceMissing'"
+    assert opened.rows(question) == [("2026-11-22",)]
 
 
 async def test_status_letters_and_prices_keep_one_row_a_key(
