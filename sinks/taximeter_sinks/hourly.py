@@ -17,7 +17,14 @@ from taximeter_schemas.subjects import (
 from taximeter_sinks.quack import sql_literal
 from taximeter_sinks.spend import CALLS, TOKENS, charges_table
 
-__all__ = ["HourSum", "HourSums", "hourly_query", "hourly_rows"]
+__all__ = [
+    "HourSum",
+    "HourSums",
+    "hourly_query",
+    "hourly_rows",
+    "of_subject",
+    "within",
+]
 
 _COLUMNS: Final = {
     "user": "user_id",
@@ -55,9 +62,7 @@ def hourly_query(
     `kinds` says for each kind which subjects are meant, None for all of it; `version`
     is that of the ledger's tables.
     """
-    when = f"occurred_at >= {_moment(start)}"
-    if end is not None:
-        when += f" AND occurred_at < {_moment(end)}"
+    when = " AND ".join(within(start, end))
     parts = [_part(kind, which, when, version) for kind, which in kinds.items()]
     return " UNION ALL ".join(parts)
 
@@ -69,6 +74,22 @@ def hourly_rows(rows: Iterable[Sequence[Any]]) -> dict[Subject, HourSums]:
         named = dict(zip(dimensions_of(kind), values, strict=True))
         found.setdefault(subject_of(named), {})[int(hour)] = HourSum(*sums)
     return found
+
+
+def within(start: datetime | None, end: datetime | None) -> list[str]:
+    """Return the conditions for `[start, end)` of event time; at least one."""
+    bounds = [
+        f"occurred_at {sign} TIMESTAMPTZ {sql_literal(moment.isoformat())}"
+        for sign, moment in ((">=", start), ("<", end))
+        if moment is not None
+    ]
+    return bounds or ["true"]
+
+
+def of_subject(subject: Subject) -> list[str]:
+    """Return the conditions for the charges of a subject; none for everybody's."""
+    columns = [_column(dimension) for dimension in dimensions_of(subject.kind)]
+    return [_in(columns, [subject])] if columns else []
 
 
 def _part(
@@ -97,7 +118,3 @@ def _in(columns: Sequence[str], which: Iterable[Subject]) -> str:
         for subject in which
     )
     return f"({', '.join(columns)}) IN ({wanted})" if wanted else "false"
-
-
-def _moment(moment: datetime) -> str:
-    return f"TIMESTAMPTZ {sql_literal(moment.isoformat())}"

@@ -49,6 +49,7 @@ from taximeter_sinks.spend import (
     unpriced_calls,
     unpriced_query,
 )
+from taximeter_sinks.tops import Top, tops_query
 
 __all__ = [
     "Duplicates",
@@ -57,6 +58,7 @@ __all__ = [
     "ProviderCostRow",
     "Rows",
     "SpendRow",
+    "Top",
 ]
 
 T = TypeVar("T")
@@ -206,6 +208,17 @@ class Ledger:
         if not kinds:
             return {}
         return hourly_rows(self._ask(hourly_query(kinds, start, end, self._at())).rows)
+
+    def tops(
+        self,
+        subject: Subject,
+        start: datetime | None,
+        end: datetime | None,
+        limit: int = 3,
+    ) -> list[Top]:
+        """Return the dearest models and users in what a subject spent."""
+        answer = self._ask(tops_query(subject, start, end, limit))
+        return [Top(*row) for row in answer.rows]
 
     def totals(
         self,

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +17,12 @@ from taximeter.cli.where import Where, where_options
 from taximeter.logs import configure, say
 from taximeter.notify.config import NotifyConfig, read_config
 from taximeter.notify.delivery_state import DeliveryState
+from taximeter.notify.details import LedgerDetails
 from taximeter.notify.hiding import hide_in_logs
 from taximeter.notify.run import Notifier
 from taximeter.notify.targets import Target, open_targets
 from taximeter.notify.trial import try_route
+from taximeter.reading import open_ledger
 from taximeter.settings import NotifySettings, read
 from taximeter.state import Presence
 from taximeter_schemas.clock import SystemClock
@@ -97,7 +100,7 @@ def _read(config: Path | None) -> tuple[NotifyConfig, dict[str, Target]]:
 async def _until_told(
     where: Where, config: NotifyConfig, targets: dict[str, Target], *, from_start: bool
 ) -> None:
-    kafka = where.kafka()
+    kafka, link = where.kafka(), read(NotifySettings).public_url
     await ensure_topics(kafka, where.topics)
     with Presence(where.data, "notify", kafka) as presence:
 
@@ -118,6 +121,7 @@ async def _until_told(
             from_start=from_start,
             ready=presence.ready,
             told=told,
+            details=LedgerDetails(partial(open_ledger, where.data, 0.0), link),
         )
         working = asyncio.create_task(notifier.run())
         loop = asyncio.get_running_loop()

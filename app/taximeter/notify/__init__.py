@@ -6,5 +6,5 @@
                       │                                                 │
                       └────────── deliveries (the delivery log) ◀───────┘
 
-Everything but `run`, `delivering` and `targets` is pure and is given the time.
+Everything but `run`, `details` and `targets` is pure and is given the time.
 """

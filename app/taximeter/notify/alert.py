@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from taximeter_schemas.dead_letters import DeadLetterReason
+from taximeter_schemas.subjects import Subject, dimensions_of, tag_of
 
 __all__ = ["SEVERITIES", "Alert", "NotAnAlert", "Severity", "read_alert"]
 
@@ -89,7 +90,7 @@ def read_alert(value: bytes | None) -> Alert:
     except ValueError:
         raise NotAnAlert("alert_id: is needed, a UUID") from None
     text = (value or b"").decode()
-    subject, tags = _subject(fields), _texts(fields.get("tags"))
+    subject, tags = _subject(fields), _tags(fields)
     return Alert(alert_id, kind, text, fields, subject, tags)
 
 
@@ -107,8 +108,34 @@ def _subject(fields: Mapping[str, object]) -> dict[str, str]:
     named = _texts(fields.get("scope"))
     kind, name = fields.get("subject_kind"), fields.get("subject_id")
     if isinstance(kind, str) and isinstance(name, str):
-        named[kind] = name
+        named |= _dimensions(Subject(kind, name))
+    elif isinstance(model := fields.get("model"), str):
+        named["model"] = model
     return named
+
+
+def _tags(fields: Mapping[str, object]) -> dict[str, str]:
+    """Return an alert's tags: its own, and those that its subject is made of."""
+    pairs = ((tag_of(kind), name) for kind, name in _subject(fields).items())
+    of_subject = {tag: name for tag, name in pairs if tag is not None}
+    return of_subject | _texts(fields.get("tags"))
+
+
+def _dimensions(subject: Subject) -> dict[str, str]:
+    """Return what a subject is made of.
+
+    >>> _dimensions(Subject("user&tag:team", '["alice","growth"]'))
+    {'user': 'alice', 'tag:team': 'growth'}
+    >>> _dimensions(Subject("all", ""))
+    {'all': ''}
+    """
+    kinds = dimensions_of(subject.kind)
+    try:
+        return (
+            dict(zip(kinds, subject.values, strict=True)) if kinds else dict([subject])
+        )
+    except ValueError:  # an id that is no list of as many names
+        return {subject.kind: subject.id}
 
 
 def _texts(found: object) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,7 +18,7 @@ __all__ = ["Message", "message_id_of", "signature"]
 
 @dataclass(frozen=True)
 class Message:
-    """What a target is given; the same alerts make the same message."""
+    """What a target is given; the same alerts make a message of the same id."""
 
     message_id: UUID
     route: str
@@ -28,15 +28,23 @@ class Message:
 
     @classmethod
     def of(
-        cls, message_id: UUID, route: str, alerts: Sequence[Alert], texts: Texts
+        cls,
+        message_id: UUID,
+        route: str,
+        alerts: Sequence[Alert],
+        texts: Texts,
+        details: Mapping[UUID, Sequence[str]] | None = None,
     ) -> Message:
-        """Return the message with these alerts, in the order in which they came."""
+        """Return the message with these alerts, in the order in which they came.
+
+        `details` are further lines for some of them.
+        """
         return cls(
             message_id,
             route,
             tuple(alerts),
             texts.titled(alerts, route),
-            texts.body(alerts),
+            texts.body(alerts, details or {}),
         )
 
     @property

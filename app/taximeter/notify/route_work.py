@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from taximeter.notify.config import Route
 from taximeter.notify.delivery_log import DeliveryLog, Step, given_up
 from taximeter.notify.delivery_state import Waiting
+from taximeter.notify.details import Details, NoDetails
 from taximeter.notify.grouping import Batch, next_turn
 from taximeter.notify.messages import Message
 from taximeter.notify.secret_values import Secrets
@@ -39,8 +40,10 @@ class RouteWork:
         log: DeliveryLog,
         secrets: Secrets,
         clock: Clock,
+        details: Details | None = None,
     ) -> None:
         self._route = route
+        self._details = details or NoDetails()
         self._target = target
         self._deliveries = log
         self._secrets = secrets
@@ -93,8 +96,10 @@ class RouteWork:
         """Send a message; return why it was not accepted, without secrets."""
         alerts = [member.alert for member in batch.members]
         name, texts = self._route.name, self._route.texts
+        more = await self._details.of(alerts)
+        message = Message.of(batch.message_id, name, alerts, texts, more)
         try:
-            await self._target.send(Message.of(batch.message_id, name, alerts, texts))
+            await self._target.send(message)
         except Refused as error:
             return self._secrets.hidden(error.reason)
         except Exception as error:

@@ -21,6 +21,7 @@ from taximeter.broker.topic_io import follow_topic, read_topic
 from taximeter.notify.config import NotifyConfig
 from taximeter.notify.delivery_log import DeliveryLog, Step, Unrecorded, given_up
 from taximeter.notify.delivery_state import DeliveryState, delivery_event
+from taximeter.notify.details import Details, NoDetails
 from taximeter.notify.intake import taken_in
 from taximeter.notify.route_work import RouteWork, failure
 from taximeter.notify.targets import Target
@@ -50,6 +51,7 @@ class Notifier:
             was raised before it; otherwise it begins with what is raised from then on.
         ready: called when a session works.
         told: called with the state, whenever it has changed.
+        details: what messages say besides their alerts.
     """
 
     bootstrap: str
@@ -60,6 +62,7 @@ class Notifier:
     from_start: bool
     ready: Callable[[], None]
     told: Callable[[DeliveryState], None]
+    details: Details = field(default_factory=NoDetails)
     _unrecorded: Unrecorded = field(default_factory=list[Step], init=False)
 
     async def run(self) -> None:
@@ -137,7 +140,12 @@ class Notifier:
     async def _work(self, log: DeliveryLog) -> None:
         works = [
             RouteWork(
-                route, self.targets[route.name], log, self.config.secrets, self.clock
+                route,
+                self.targets[route.name],
+                log,
+                self.config.secrets,
+                self.clock,
+                self.details,
             )
             for route in self.config.routes
         ]

@@ -10,12 +10,14 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from string import Formatter
 from typing import Annotated, Any, Final
+from uuid import UUID
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationError
 
+from taximeter.alert_words import alert_words
 from taximeter.notify.alert import SEVERITIES, Alert, Severity
 from taximeter.notify.matching import Section
-from taximeter_schemas.alerts import BudgetThresholdCrossed
+from taximeter_schemas.alerts import BudgetThresholdCrossed, alert_adapter
 
 __all__ = ["LINE_FIELDS", "TITLE_FIELDS", "Texts", "alert_in_a_line", "calmed", "worst"]
 
@@ -88,11 +90,19 @@ class Texts(Section):
             route=route,
         )
 
-    def body(self, alerts: Sequence[Alert]) -> str:
-        """Return a line for each alert, and how many more there are than are shown."""
-        lines = [self._line_of(alert) for alert in alerts[:_MAX_LINES]]
-        if more := len(alerts) - _MAX_LINES:
-            lines += [f"… and {more} more"] if more > 0 else []
+    def body(
+        self, alerts: Sequence[Alert], details: Mapping[UUID, Sequence[str]]
+    ) -> str:
+        """Return a line for each alert, and how many more there are than are shown.
+
+        What else is known of an alert stands indented below its line.
+        """
+        lines: list[str] = []
+        for alert in alerts[:_MAX_LINES]:
+            more = details.get(alert.alert_id, ())
+            lines += [self._line_of(alert), *(f"  {calmed(line)}" for line in more)]
+        unshown = len(alerts) - _MAX_LINES
+        lines += [f"… and {unshown} more"] if unshown > 0 else []
         return "\n".join(lines)
 
     def _line_of(self, alert: Alert) -> str:
@@ -129,18 +139,33 @@ def alert_in_a_line(alert: Alert) -> str:
     >>> said |= {"spent_usd": "8.500000", "period": "day"}
     >>> alert_in_a_line(Alert(UUID(int=1), "BudgetThresholdCrossed", "", said))
     '80 % of prod: everything has spent 8.50 of 10.00 USD (day)'
-    >>> alert_in_a_line(Alert(UUID(int=1), "PriceMissing", "", {"model": "gpt-9"}))
-    'PriceMissing: model=gpt-9'
+    >>> alert_in_a_line(Alert(UUID(int=1), "SomethingNew", "", {"model": "gpt-9"}))
+    'SomethingNew: model=gpt-9'
     """
-    if alert.kind != BudgetThresholdCrossed.__name__:
+    if alert.kind == BudgetThresholdCrossed.__name__:
+        return _crossed(alert)
+    try:
+        return alert_words(alert_adapter.validate_json(alert.text))
+    except ValidationError:  # a kind that came later, or a version
         return f"{alert.kind}: {_facts(alert)}"
-    spent, limit = alert.amount("spent_usd"), alert.amount("limit_usd")
+
+
+def _crossed(alert: Alert) -> str:
     since = str(alert.fields.get("period_start") or "")
     period = f"{alert.fields.get('period') or ''}" + (f" from {since}" if since else "")
+    late = ", late" if alert.fields.get("late") else ""
     return (
-        f"{alert.percent} % of {alert.budget}: {_subject(alert)} has spent "
-        f"{spent} of {limit} USD ({period})"
+        f"{alert.percent} % of {alert.budget}: {_subject(alert)} has {_used(alert)} "
+        f"({period}{late})"
     )
+
+
+def _used(alert: Alert) -> str:
+    for unit, did in (("tokens", "used"), ("calls", "made")):
+        limit = alert.fields.get(f"limit_{unit}")
+        if limit is not None:
+            return f"{did} {alert.fields.get(unit)} of {limit} {unit}"
+    return f"spent {alert.amount('spent_usd')} of {alert.amount('limit_usd')} USD"
 
 
 def calmed(value: object) -> str:
