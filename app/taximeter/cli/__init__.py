@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "sql": "Ask the ledger in SQL, read-only.",
     "budgets": "Apply, list and watch budgets.",
     "forecast": "Show what a period will come to.",
+    "anomalies": "Show hours in which spend was far from usual.",
     "alerts": "Show the alerts that were raised.",
     "notify": "Deliver alerts to people: Slack, e-mail, webhooks, …",
     "prices": "Show what a model costs and what has no price; change prices.",

@@ -12,8 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from taximeter.budget_outlook import OUTLOOK, with_outlook
+from taximeter.cli.anomalies import command as anomalies
 from taximeter.cli.forecast import command
+from taximeter.spend_anomalies import spend_anomalies
 from taximeter.spend_forecast import spend_forecast
+from taximeter_processors.anomalies import AnomalyRules
 from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.subjects import Subject
 from taximeter_schemas.topics import Topics
@@ -215,3 +218,38 @@ async def test_the_forecast_is_a_command(tmp_path: Path) -> None:
 
     (row,) = json.loads(done.stdout)
     assert (row["user"], row["spent_usd"]) == ("alice", "1.000000")
+
+
+async def test_anomalies_are_found_in_the_ledger(tmp_path: Path) -> None:
+    """The hour that cost ten times the usual is, and nobody's usual hours are."""
+    hours = range(24 * 21)
+    start = NOW - timedelta(days=21)
+    records: Records = []
+    for hour in hours:
+        usd = "50" if hour == 24 * 20 else "5"
+        call = a_usage(
+            event_id=an_id("hour", hour),
+            occurred_at=start + timedelta(hours=hour),
+            user_id="alice",
+        )
+        records.append(charges_record([a_charge(0, hour, 0, usd, call)], hour))
+    ledger = await _ledger(tmp_path, *records)
+
+    rules = AnomalyRules(kinds=("user", "tag:team"))
+    (found,) = spend_anomalies(ledger, NOW - timedelta(days=3), NOW, rules)
+
+    assert found == {
+        "hour_start": NOW - timedelta(days=1),
+        "subject_kind": "user",
+        "subject_id": "alice",
+        "spent_usd": 50,
+        "usual_usd": 5,
+        "threshold_usd": Decimal("12.5"),
+    }
+    assert spend_anomalies(ledger, NOW - timedelta(hours=23), NOW, rules) == []
+    arguments = ["--data", str(tmp_path), "--to", "2026-11-17", "--format", "json"]
+    done = CliRunner().invoke(anomalies, [*arguments, "--subjects", "user,all"])
+    kinds = [row["subject_kind"] for row in json.loads(done.stdout)]
+    assert kinds == ["all", "user"]
+    wrong = CliRunner().invoke(anomalies, [*arguments, "--subjects", "users"])
+    assert "TAXIMETER_ANOMALY_SUBJECTS" in str(wrong.exception)
