@@ -37,6 +37,7 @@ from taximeter_schemas.dead_letters import DeadLetter, DeadLetterRetried
 from taximeter_schemas.deliveries import (
     AlertDelivered,
     AlertDeliveryFailed,
+    AlertResendRequested,
     AlertRouted,
     AlertsRead,
 )
@@ -131,6 +132,9 @@ EVENTS: Final = (
     DocumentedEvent(AlertRouted, _TOPICS.deliveries, _DELIVERY),
     DocumentedEvent(AlertDelivered, _TOPICS.deliveries, _DELIVERY),
     DocumentedEvent(AlertDeliveryFailed, _TOPICS.deliveries, _DELIVERY),
+    DocumentedEvent(
+        AlertResendRequested, _TOPICS.deliveries, "`resend:<alert_id>:<route>`"
+    ),
     DocumentedEvent(AlertsRead, _TOPICS.deliveries, "`read:<partition>`"),
     DocumentedEvent(PriceVersionPublished, _TOPICS.prices, "`price_version`"),
     DocumentedEvent(PricesDefined, _TOPICS.prices, "`price_version`"),

@@ -18,6 +18,7 @@ from taximeter_schemas.fields import Count, Event, Moment, Name
 __all__ = [
     "AlertDelivered",
     "AlertDeliveryFailed",
+    "AlertResendRequested",
     "AlertRouted",
     "AlertsRead",
     "DeliveryEvent",
@@ -100,6 +101,41 @@ class AlertDeliveryFailed(Event):
         return delivery_key(self.alert_id, self.route).encode()
 
 
+class AlertResendRequested(Event):
+    """Somebody wants an alert to be delivered whose last attempt had failed.
+
+    The route attempts it anew. What has been delivered, or still waits, stays as it
+    is. It has a key of its own, so that compaction never
+    leaves it as the last word on an alert that was delivered meanwhile.
+    """
+
+    event_type: Literal["AlertResendRequested"]
+    schema_version: Literal[1] = 1
+    alert_id: UUID
+    route: Name
+    requested_at: Moment
+    alert_partition: Count
+    alert_offset: Count
+    alert: str
+
+    @property
+    def key(self) -> bytes:
+        """Return the record key."""
+        return f"resend:{delivery_key(self.alert_id, self.route)}".encode()
+
+    def routed(self) -> AlertRouted:
+        """Return the alert as it waits then."""
+        return AlertRouted(
+            event_type="AlertRouted",
+            alert_id=self.alert_id,
+            route=self.route,
+            routed_at=self.requested_at,
+            alert_partition=self.alert_partition,
+            alert_offset=self.alert_offset,
+            alert=self.alert,
+        )
+
+
 class AlertsRead(Event):
     """Every alert of a partition below `next_offset` has been given to its routes."""
 
@@ -115,7 +151,13 @@ class AlertsRead(Event):
         return f"read:{self.partition}".encode()
 
 
-DeliveryEvent = AlertRouted | AlertDelivered | AlertDeliveryFailed | AlertsRead
+DeliveryEvent = (
+    AlertRouted
+    | AlertDelivered
+    | AlertDeliveryFailed
+    | AlertResendRequested
+    | AlertsRead
+)
 
 delivery_event_adapter: Final[TypeAdapter[DeliveryEvent]] = TypeAdapter(
     Annotated[DeliveryEvent, Field(discriminator="event_type")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ import pyarrow as pa
 from taximeter_schemas.deliveries import (
     AlertDelivered,
     AlertDeliveryFailed,
+    AlertResendRequested,
     AlertRouted,
     AlertsRead,
     delivery_event_adapter,
@@ -43,10 +45,21 @@ def delivery_row(record: RawRecord) -> dict[str, Any] | None:
             return None
         case AlertRouted():
             state, at, reason = "waiting", event.attempted_at or event.routed_at, None
+        case AlertResendRequested():
+            return _row(event.routed(), "waiting", event.requested_at)
         case AlertDelivered():
             state, at, reason = "delivered", event.delivered_at, None
         case AlertDeliveryFailed():
             state, at, reason = "failed", event.failed_at, event.reason
+    return _row(event, state, at, reason)
+
+
+def _row(
+    event: AlertRouted | AlertDelivered | AlertDeliveryFailed,
+    state: str,
+    at: datetime,
+    reason: str | None = None,
+) -> dict[str, Any]:
     return {
         "delivery_id": event.key.decode(),
         "alert_id": str(event.alert_id),

@@ -9,16 +9,20 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import click
 
 from taximeter.broker.admin import ensure_topics
+from taximeter.cli.options import Format, format_option
+from taximeter.cli.output import write_rows
 from taximeter.cli.where import Where, where_options
 from taximeter.logs import configure, say
 from taximeter.notify.config import NotifyConfig, read_config
 from taximeter.notify.delivery_state import DeliveryState
 from taximeter.notify.details import LedgerDetails
 from taximeter.notify.hiding import hide_in_logs
+from taximeter.notify.resend import ask_again, given_up_deliveries
 from taximeter.notify.run import Notifier
 from taximeter.notify.targets import Target, open_targets
 from taximeter.notify.trial import try_route
@@ -87,6 +91,30 @@ def test(route: str, config: Path | None) -> None:
     chosen = routes.route(route)
     asyncio.run(try_route(routes, chosen, targets[route], _CLOCK.now()))
     say(f"route {route}: its target has accepted a message")
+
+
+@command.command("resend")
+@where_options
+@format_option
+@click.option("--route", default="*", metavar="PATTERN", help="Of these routes.")
+@click.option("--alert", type=click.UUID, metavar="ID", help="Only this alert.")
+@click.option("--dry-run", is_flag=True, help="Show what would be sent, and no more.")
+def resend(
+    where: Where, output: Format, route: str, alert: UUID | None, *, dry_run: bool
+) -> None:
+    """Deliver once more what was given up after the last attempt.
+
+    The notifier does it: the one that runs now, or the next one that is started.
+    """
+    found = asyncio.run(given_up_deliveries(where.kafka(), where.topics, route, alert))
+    if found and not dry_run:
+        asyncio.run(ask_again(where.kafka(), where.topics, found, _CLOCK.now()))
+    rows = [failed.model_dump(mode="json") for failed in found]
+    write_rows(rows, output, _GIVEN_UP, "Given up")
+    say(f"{len(found)} deliveries {'would be' if dry_run else 'are'} attempted anew")
+
+
+_GIVEN_UP: Final = ("alert_id", "route", "attempts", "failed_at", "reason")
 
 
 def _read(config: Path | None) -> tuple[NotifyConfig, dict[str, Target]]:

@@ -14,6 +14,7 @@ from taximeter.notify.alert import Alert, read_alert
 from taximeter_schemas.deliveries import (
     AlertDelivered,
     AlertDeliveryFailed,
+    AlertResendRequested,
     AlertRouted,
     AlertsRead,
     DeliveryEvent,
@@ -53,9 +54,11 @@ class DeliveryState:
         default_factory=dict[str, dict[UUID, Waiting]]
     )
     settled: set[tuple[UUID, str]] = field(default_factory=set[tuple[UUID, str]])
+    given_up: dict[tuple[UUID, str], AlertDeliveryFailed] = field(
+        default_factory=dict[tuple[UUID, str], AlertDeliveryFailed]
+    )
     next_offsets: dict[int, int] = field(default_factory=dict[int, int])
     delivered: int = 0
-    failed: int = 0
 
     def apply(self, events: Iterable[DeliveryEvent]) -> None:
         """Take events of the log in, in their order; a repeated one changes nothing."""
@@ -72,6 +75,11 @@ class DeliveryState:
         return list(self.waiting.get(route, {}).values())
 
     @property
+    def failed(self) -> int:
+        """How many deliveries were given up."""
+        return len(self.given_up)
+
+    @property
     def count(self) -> int:
         """How many deliveries wait."""
         return sum(len(some) for some in self.waiting.values())
@@ -82,17 +90,31 @@ class DeliveryState:
             self.next_offsets[event.partition] = max(before, event.next_offset)
             return
         key = (event.alert_id, event.route)
+        if isinstance(event, AlertResendRequested):
+            self._reopen(event, key)
+            return
         if key in self.settled:
             return
         if isinstance(event, AlertRouted):
-            alert = read_alert(event.alert.encode())
-            some = self.waiting.setdefault(event.route, {})
-            some[event.alert_id] = Waiting(event, alert)
+            self._wait(event)
             return
         self.settled.add(key)
         self.waiting.get(event.route, {}).pop(event.alert_id, None)
         self.delivered += isinstance(event, AlertDelivered)
-        self.failed += isinstance(event, AlertDeliveryFailed)
+        if isinstance(event, AlertDeliveryFailed):
+            self.given_up[key] = event
+
+    def _reopen(self, event: AlertResendRequested, key: tuple[UUID, str]) -> None:
+        """Let what was given up wait anew; compaction may have taken its failure."""
+        if self.given_up.pop(key, None) is not None:
+            self.settled.discard(key)
+        if not self.knows(*key):
+            self._wait(event.routed())
+
+    def _wait(self, event: AlertRouted) -> None:
+        alert = read_alert(event.alert.encode())
+        some = self.waiting.setdefault(event.route, {})
+        some[event.alert_id] = Waiting(event, alert)
 
 
 def delivery_event(value: bytes | None) -> DeliveryEvent:

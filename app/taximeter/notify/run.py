@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,7 +27,7 @@ from taximeter.notify.intake import taken_in
 from taximeter.notify.route_work import RouteWork, failure
 from taximeter.notify.targets import Target
 from taximeter_schemas.clock import Clock
-from taximeter_schemas.deliveries import AlertsRead
+from taximeter_schemas.deliveries import AlertResendRequested, AlertsRead
 from taximeter_schemas.errors import BrokerUnavailable, TakenOver
 from taximeter_schemas.topics import Topics
 
@@ -81,7 +82,7 @@ class Notifier:
     async def _session(self) -> None:
         name = f"{self.topics.prefix}notify"
         async with SoleWriter(self.bootstrap, name) as writer:
-            state = await self._state()
+            state, read_up_to = await self._state()
             log = DeliveryLog(
                 self.topics, state, writer.write, self._unrecorded, self.told
             )
@@ -90,16 +91,18 @@ class Notifier:
             await self._give_up_lost_routes(log)
             self.told(state)
             self.ready()
-            await self._work(log)
+            await self._work(log, read_up_to)
 
-    async def _state(self) -> DeliveryState:
-        state = DeliveryState()
+    async def _state(self) -> tuple[DeliveryState, int]:
+        """Return what the log says, and the offset behind it."""
+        state, read_up_to = DeliveryState(), 0
         for record in await read_topic(self.bootstrap, self.topics.deliveries):
             try:
                 state.apply([delivery_event(record.value)])
             except ValidationError:
                 _log.error("deliveries@%d cannot be read", record.offset)
-        return state
+            read_up_to = record.offset + 1
+        return state, read_up_to
 
     async def _begin(self, log: DeliveryLog) -> None:
         """Decide where each partition begins that has never been read."""
@@ -137,7 +140,7 @@ class Notifier:
         await log.record(Step(failures, letters))
         _log.warning("%d deliveries given up: %s", len(lost), _ROUTE_GONE)
 
-    async def _work(self, log: DeliveryLog) -> None:
+    async def _work(self, log: DeliveryLog, read_up_to: int) -> None:
         works = [
             RouteWork(
                 route,
@@ -152,6 +155,7 @@ class Notifier:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(log, works))
+                group.create_task(self._hear(log.state, works, read_up_to))
                 for work in works:
                     group.create_task(work.run())
         except* TakenOver as failed:
@@ -168,5 +172,21 @@ class Notifier:
             await log.record(
                 taken_in(records, topic.name, self.config.routes, state, now)
             )
+            for work in works:
+                work.wake()
+
+    async def _hear(
+        self, state: DeliveryState, works: Sequence[RouteWork], read_up_to: int
+    ) -> None:
+        """Take requests in: all else in the log is our own word."""
+        start = {0: read_up_to}
+        async for records in follow_topic(
+            self.bootstrap, self.topics.deliveries, start
+        ):
+            for record in records:
+                with suppress(ValidationError):
+                    event = delivery_event(record.value)
+                    if isinstance(event, AlertResendRequested):
+                        state.apply([event])
             for work in works:
                 work.wake()

@@ -90,6 +90,19 @@ class Notify:
             await publish(self.bootstrap, topic, mine, partition)
         return alerts
 
+    def resend(self, *arguments: str) -> list[dict[str, object]]:
+        """Ask for what was given up once more; return what was shown."""
+        where = ("--bootstrap", self.bootstrap, "--prefix", self.topics.prefix)
+        done = subprocess.run(
+            [*TAXIMETER, "notify", "resend", *where, *arguments, "--format", "json"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment() | self.settings,
+        )
+        rows: list[dict[str, object]] = json.loads(done.stdout)
+        return rows
+
     async def state(self) -> DeliveryState:
         """Return what the delivery log says."""
         state = DeliveryState()
@@ -247,6 +260,38 @@ async def test_the_last_refusal_is_a_dead_letter(
     assert letter["detail"] == "route hook: HTTP 503 (2 attempts)"
     assert letter["origin_topic"] == notify.topics.budget_alerts.name
     assert str(alert.alert_id) not in hook.alert_ids()
+
+
+async def test_what_was_given_up_is_sent_again_when_it_is_asked_for(
+    notify: Notify, hook: WebhookServer, mail: MailServer
+) -> None:
+    """Once, by the notifier that runs; its dead letter is closed, and it stays so."""
+    _two_routes(notify, hook, mail)
+    notify.file.write_text(ROUTES.replace("attempts: 1000", "attempts: 1", 1))
+    hook.accepting = False
+    first = notify.start()
+    (alert,) = await notify.raise_alerts(["prod"])
+    await notify.settled(2)
+    hook.accepting = True
+
+    shown = await asyncio.to_thread(notify.resend, "--dry-run")
+    asked = await asyncio.to_thread(notify.resend, "--route", "ho*")
+    await asyncio.to_thread(eventually, lambda: bool(hook.alert_ids()), SECONDS)
+
+    assert [row["route"] for row in shown] == ["hook"]
+    assert asked == shown
+    assert await asyncio.to_thread(notify.resend) == []
+    letters = await read_topic(notify.bootstrap, notify.topics.dead_letters)
+    kinds = [json.loads(letter.value or b"")["event_type"] for letter in letters]
+    assert kinds == ["DeadLetter", "DeadLetterRetried"]
+    assert len({letter.key for letter in letters}) == 1
+    first.kill()
+    first.wait()
+    notify.start()
+    await notify.raise_alerts(["other"])
+    await asyncio.to_thread(eventually, lambda: len(hook.alert_ids()) > 1, SECONDS)
+    assert Counter(hook.alert_ids())[str(alert.alert_id)] == 1
+    assert Counter(mail.lines())["prod"] == 1
 
 
 async def test_a_second_notifier_shuts_out_the_first(
