@@ -41,16 +41,36 @@ async def follow(bootstrap: str, topic: str) -> None:
             await consumer.commit()
 
 
+WORDS = {
+    "BudgetForecastExceeded": "{budget_id}: {subject_kind} {subject_id} is expected "
+    "to end at {projected} of {limit} {unit}",
+    "SpendAnomalyDetected": "{subject_kind} {subject_id} spent {spent_usd} USD in the "
+    "hour from {hour_start}, usual are {usual_usd}",
+    "SpendRecovered": "{subject_kind} {subject_id}: {recovers} is over ({reason})",
+    "PriceMissing": "{model}: {unpriced_calls} calls on {day} have no price",
+    "DigestDue": "{period} from {period_start}: {spent_usd} USD, {calls} calls",
+}
+
+
 def act(alert: dict[str, Any]) -> None:
     """Do what has to be done. Amounts are decimals, written as text."""
-    if alert["event_type"] != "BudgetThresholdCrossed":
-        print(alert["event_type"], alert["alert_id"], flush=True)
-        return
-    print(
-        f"{alert['event_type']} {alert['budget_id']}: {alert['subject_kind']} "
-        f"{alert['subject_id']} at {alert['threshold_percent']} %, "
-        f"{alert['spent_usd']} of {alert['limit_usd']} USD",
-        flush=True,
+    kind = alert["event_type"]
+    if kind == "BudgetThresholdCrossed":
+        words = crossed(alert)
+    else:  # or a kind that came later
+        words = WORDS.get(kind, "{alert_id}").format_map(alert)
+    print(kind, words, flush=True)
+
+
+def crossed(alert: dict[str, Any]) -> str:
+    """Say how much was spent of a limit, which is in USD, tokens or calls."""
+    units = ("usd", "tokens", "calls")
+    unit = next(name for name in units if alert[f"limit_{name}"] is not None)
+    used = alert["spent_usd" if unit == "usd" else unit]
+    return (
+        f"{alert['budget_id']}: {alert['subject_kind']} {alert['subject_id']} at "
+        f"{alert['threshold_percent']} %, {used} of {alert[f'limit_{unit}']} "
+        f"{unit.upper()}"
     )
 
 

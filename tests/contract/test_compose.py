@@ -22,7 +22,7 @@ from taximeter_schemas.topics import Topic, Topics
 
 ROOT = Path(__file__).parents[2]
 SPECIFICATION = Path(__file__).parent / "data" / "compose-spec.json"
-OWN_PARTS = ("worker", "sink", "api")
+OWN_PARTS = ("worker", "sink", "api", "notify")
 
 _VARIABLE = re.compile(
     r"\$(?:(?P<escaped>\$)|\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<word>[^}]*))?\})"
@@ -186,6 +186,22 @@ def test_api_asks_the_sink_with_its_own_token() -> None:
     assert api["TAXIMETER_QUACK_HOST"] == "sink"
     for name in ("TAXIMETER_QUACK_PORT", "TAXIMETER_QUACK_TOKEN"):
         assert api[name] == sink[name]
+
+
+def test_notify_is_asked_for_and_finds_its_file() -> None:
+    """It runs by its profile alone, with the file, the sink's ledger and one of it."""
+    compose = _compose()
+    notify, sink = (compose["services"][name] for name in ("notify", "sink"))
+    (mounted,) = notify["configs"]
+    environment = notify["environment"]
+
+    assert notify["profiles"] == ["notify"]
+    assert compose["configs"][mounted["source"]] == {"file": "./notify.yaml"}
+    assert environment["TAXIMETER_NOTIFY_CONFIG"] == mounted["target"]
+    assert environment["TAXIMETER_QUACK_HOST"] == "sink"
+    for name in ("TAXIMETER_QUACK_PORT", "TAXIMETER_QUACK_TOKEN"):
+        assert environment[name] == sink["environment"][name]
+    assert "deploy" not in notify
 
 
 def test_nothing_is_served_to_the_world() -> None:
