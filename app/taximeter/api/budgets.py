@@ -42,9 +42,12 @@ class Standing(BaseModel):
     period: Period
     period_start: datetime | None
     period_end: datetime | None
-    limit_usd: Money
+    limit_usd: Money | None
+    limit_tokens: int | None
+    limit_calls: int | None
     spent_usd: Money
-    remaining_usd: Money
+    remaining_usd: Money | None
+    tokens: int | None
     state: BudgetState
     calls: int
     unpriced_calls: int

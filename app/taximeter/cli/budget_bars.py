@@ -25,7 +25,7 @@ def print_bars(
     for name in ("budget", "for", "period"):
         table.add_column(name)
     table.add_column("used", no_wrap=True)
-    for name in ("spent USD", "limit USD", "at the end", "unpriced calls"):
+    for name in ("spent", "limit", "at the end", "unpriced calls"):
         table.add_column(name, justify="right")
     table.add_column("reached")
     for row in rows:
@@ -34,8 +34,8 @@ def print_bars(
             Text(f"{row['subject_kind']} {row['subject_id']}".strip()),
             Text(_period(row["period"], row["period_start"])),
             Text(_used(row), style=_STYLES.get(row["state"], "")),
-            Text(f"{row['spent_usd']:,.2f}"),
-            Text(f"{row['limit_usd']:,.2f}"),
+            Text(_amount(row, _spent(row))),
+            Text(_amount(row, _limit(row))),
             Text(_at_the_end(row)),
             Text(str(row["unpriced_calls"] or "")),
             Text(_reached(row)),
@@ -54,8 +54,28 @@ def bar(spent: Decimal, limit: Decimal) -> str:
     return "█" * full + "░" * (_WIDTH - full)
 
 
+def _spent(row: Mapping[str, Any]) -> Decimal:
+    unit = row.get("unit", "usd")
+    return Decimal(row["spent_usd"] if unit == "usd" else row[unit])
+
+
+def _limit(row: Mapping[str, Any]) -> Decimal | None:
+    limit = row.get(f"limit_{row.get('unit', 'usd')}")
+    return None if limit is None else Decimal(limit)
+
+
+def _amount(row: Mapping[str, Any], amount: Decimal | None) -> str:
+    """Return an amount in the budget's unit; of what has no limit, nothing."""
+    if amount is None:
+        return ""
+    unit = row.get("unit", "usd")
+    return f"{amount:,.2f} USD" if unit == "usd" else f"{amount:,.0f} {unit}"
+
+
 def _used(row: Mapping[str, Any]) -> str:
-    spent, limit = row["spent_usd"], row["limit_usd"]
+    spent, limit = _spent(row), _limit(row)
+    if limit is None:
+        return ""
     percent = f"{spent * 100 / limit:6.1f} %" if limit else "       - "
     return f"{bar(spent, limit)} {percent}"
 
@@ -66,7 +86,7 @@ def _at_the_end(row: Mapping[str, Any]) -> str:
     if expected is None:
         return ""
     low, high, left = row["projected_low"], row["projected_high"], row["days_left"]
-    amounts = f"{expected:,.2f} ({low:,.2f}–{high:,.2f})"  # noqa: RUF001
+    amounts = f"{_amount(row, expected)} ({low:,.0f} to {high:,.0f})"
     return f"{amounts} in {left:.1f} d"
 
 
