@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from threading import Event
@@ -95,12 +96,13 @@ def _broken() -> Ledger:
 
 
 @pytest.mark.parametrize("opening", [_away, _broken])
-async def test_a_ledger_that_is_away_costs_no_alert(opening: object) -> None:
+async def test_a_ledger_that_is_away_costs_no_alert(
+    opening: Callable[[], Ledger],
+) -> None:
     """Without the ledger there is the link, and without a link nothing."""
     alert = an_alert(budget_id="a/b")
     link = "https://grafana.example.org/d/spend?var={budget}"
 
-    assert callable(opening)
     linked = await LedgerDetails(opening, link).of([alert])
 
     assert linked[alert.alert_id] == ["https://grafana.example.org/d/spend?var=a%2Fb"]
