@@ -22,7 +22,6 @@ from taximeter_schemas.alerts import (
     recovery_id,
 )
 from taximeter_schemas.money import usd_from_pico
-from taximeter_schemas.spend import Partial
 from taximeter_schemas.subjects import Subject
 
 __all__ = ["AnomalyWatch"]
@@ -31,6 +30,7 @@ _OPEN_KEY: Final = b"open-anomalies"
 _LATE: Final = timedelta(minutes=10)
 # Whoever sends last year's usage today need not hear of what was odd in it.
 _RECENT: Final = timedelta(days=2)
+_RECENT_SECONDS: Final = _RECENT.total_seconds()
 _LEARNED_A_TURN: Final = 4
 _MOST_HOURS: Final = 50_000
 
@@ -65,23 +65,19 @@ class AnomalyWatch:
         self._open: _Open = _open.decode(written) if written else {}
         self._open_changed = False
 
-    def moved(
-        self, subject: Subject, window: int, old: Partial | None, new: Partial
-    ) -> None:
-        """Take note that one partial took the place of another."""
-        if subject.kind not in self._rules.kinds:
-            return
-        self._latest = max(self._latest, window)
-        if window < self._latest - _RECENT.total_seconds():
+    def moved(self, subject: Subject, window: int, more_pico: int) -> None:
+        """Take note that a window of a subject that is compared cost more, or less."""
+        if window > self._latest:
+            self._latest = window
+        elif window < self._latest - _RECENT_SECONDS:
             return
         key = subject, window - window % HOUR_SECONDS
         cost = self._hours.get(key)
-        if cost is None:  # this partial is in it already
-            cost = self._history.hour(*key)
-        else:
-            cost += int(new.cost_pico) - (int(old.cost_pico) if old else 0)
+        # What is read of the hour has the difference in it already.
+        cost = self._history.hour(*key) if cost is None else cost + more_pico
         self._hours[key] = cost
-        self._look_at(key, cost)
+        if cost >= self._least:
+            self._look_at(key, cost)
 
     @property
     def has_changed(self) -> bool:

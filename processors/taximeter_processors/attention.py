@@ -20,14 +20,14 @@ from taximeter_processors.digests import DigestRules, Digests
 from taximeter_processors.forecast_watch import ForecastWatch
 from taximeter_processors.latches import Latches
 from taximeter_processors.merge import SpendMerge
-from taximeter_processors.missing_prices import MissingPrices
+from taximeter_processors.missing_prices import PRICED_KIND, MissingPrices
 from taximeter_processors.recoveries import Recoveries
 from taximeter_processors.rows import Rows
 from taximeter_processors.spend_history import SpendHistory
 from taximeter_processors.windows import window_start
 from taximeter_schemas.alerts import Alert
 from taximeter_schemas.spend import Partial, PartialRow
-from taximeter_schemas.subjects import Subject
+from taximeter_schemas.subjects import EVERYTHING, Subject
 
 __all__ = ["Attention", "AttentionRules"]
 
@@ -60,17 +60,26 @@ class Attention:
         self._recoveries = Recoveries(self.latches)
         self._prices = MissingPrices(self.latches, history)
         self._digests = Digests(self.latches, history, rules.digests)
+        self._compared = frozenset(rules.anomalies.kinds)
         self._ticked = 0
 
     def moved(
         self, row: PartialRow, old: Partial | None, accounts: Iterable[Account]
     ) -> None:
-        """Take note that a row's partial took the place of an old one."""
-        subject, new = Subject(row.kind, row.id), row.partial
-        self._recoveries.moved(accounts, old, new)
-        self._anomalies.moved(subject, row.window_start, old, new)
-        self._prices.moved(subject, row.window_start, new)
-        self._digests.moved(row.window_start)
+        """Take note that a row's partial took the place of an old one.
+
+        Called for every partial: whatever it does costs everybody's throughput.
+        """
+        kind, id_, window, new = row
+        more = int(new.cost_pico) - (int(old.cost_pico) if old else 0)
+        if old and (more < 0 or new.tokens < old.tokens or new.calls < old.calls):
+            self._recoveries.fell(accounts)
+        if kind in self._compared:
+            self._anomalies.moved(Subject(kind, id_), window, more)
+        if kind == PRICED_KIND and new.unpriced_calls > 0:
+            self._prices.moved(Subject(kind, id_), window)
+        if kind == EVERYTHING.kind:
+            self._digests.moved(window)
 
     @property
     def has_changed(self) -> bool:

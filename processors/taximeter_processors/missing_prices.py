@@ -8,12 +8,13 @@ from typing import Final
 from taximeter_processors.latches import Latches
 from taximeter_processors.spend_history import SpendHistory
 from taximeter_schemas.alerts import PriceMissing, missing_price_id
-from taximeter_schemas.spend import Partial
 from taximeter_schemas.subjects import Subject
 
-__all__ = ["MissingPrices"]
+__all__ = ["PRICED_KIND", "MissingPrices"]
 
-_KIND: Final = "model"
+PRICED_KIND: Final = "model"
+"""The kind of subject that has a price."""
+
 _MOST_NAME: Final = 256
 # What is sent of last year need not be told day by day.
 _RECENT: Final = timedelta(days=2)
@@ -28,11 +29,10 @@ class MissingPrices:
         self._history = history
         self._unpriced: dict[tuple[Subject, date], None] = {}
 
-    def moved(self, subject: Subject, window: int, new: Partial) -> None:
-        """Take note of a model's partial."""
-        if subject.kind == _KIND and new.unpriced_calls > 0:
-            day = datetime.fromtimestamp(window, UTC).date()
-            self._unpriced[subject, day] = None
+    def moved(self, model: Subject, window: int) -> None:
+        """Take note that a model has calls without a price in a window."""
+        day = datetime.fromtimestamp(window, UTC).date()
+        self._unpriced[model, day] = None
 
     @property
     def has_changed(self) -> bool:

@@ -13,7 +13,6 @@ from taximeter_processors.latches import Latches
 from taximeter_schemas.alerts import SpendRecovered, recovery_id
 from taximeter_schemas.budgets import alert_id
 from taximeter_schemas.money import usd_from_pico
-from taximeter_schemas.spend import Partial
 
 __all__ = ["Recoveries"]
 
@@ -27,12 +26,9 @@ class Recoveries:
         self._latches = latches
         self._fallen: dict[Account, None] = {}
 
-    def moved(
-        self, accounts: Iterable[Account], old: Partial | None, new: Partial
-    ) -> None:
-        """Take note that one partial took the place of another in some accounts."""
-        if old is not None and _is_less(new, old):
-            self._fallen |= dict.fromkeys(accounts)
+    def fell(self, accounts: Iterable[Account]) -> None:
+        """Take note that some accounts have less than before."""
+        self._fallen |= dict.fromkeys(accounts)
 
     def due(self, now: datetime) -> list[SpendRecovered]:
         """Return what is to be raised, given that what was crossed has its latch."""
@@ -60,11 +56,6 @@ class Recoveries:
             period_end=account.bounds.end,
             spent_usd=usd_from_pico(account.sums.cost_pico),
         )
-
-
-def _is_less(new: Partial, old: Partial) -> bool:
-    fewer = new.tokens < old.tokens or new.calls < old.calls
-    return fewer or int(new.cost_pico) < int(old.cost_pico)
 
 
 def _crossing(account: Account) -> UUID | None:
