@@ -43,6 +43,11 @@ from taximeter_schemas.deliveries import (
 )
 from taximeter_schemas.fields import Event
 from taximeter_schemas.prices import PricesDefined, PriceVersionPublished
+from taximeter_schemas.reservations import (
+    ReservationAnswered,
+    ReservationReleased,
+    ReservationRequested,
+)
 from taximeter_schemas.spend import SpendAdvanced
 from taximeter_schemas.topics import Topic, Topics
 from taximeter_schemas.usage import (
@@ -112,6 +117,17 @@ EVENTS: Final = (
     DocumentedEvent(ChargeAdjusted, _TOPICS.charges, _SOURCE, _CHARGES),
     DocumentedEvent(
         SpendAdvanced, _TOPICS.spend, "decides the subjects' partition; no identity"
+    ),
+    DocumentedEvent(ReservationRequested, _TOPICS.spend, "the subject's: `kind:id`"),
+    DocumentedEvent(
+        ReservationReleased,
+        _TOPICS.spend,
+        "none: into each partition that was asked, or into all of them",
+    ),
+    DocumentedEvent(
+        ReservationAnswered,
+        _TOPICS.reservation_answers,
+        "`reservation_id`; the partition is that of the request",
     ),
     DocumentedEvent(BudgetDefined, _TOPICS.budgets, "`budget_id`"),
     DocumentedEvent(BudgetRemoved, _TOPICS.budgets, "`budget_id`"),

@@ -100,6 +100,7 @@ class Call(
     status: Literal["ok", "error"] = "ok"
     error_type: _Name | None = None
     provider_cost_usd: Decimal | None = None
+    reservation_id: UUID | None = None
 
     @classmethod
     def of(cls, event: UsageRecorded) -> Call:

@@ -9,6 +9,7 @@ in whatever order, and however often, they arrive.
 from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
+from uuid import UUID
 
 from pydantic import TypeAdapter
 
@@ -50,12 +51,17 @@ class PartialRow(NamedTuple):
 
 
 class SpendAdvanced(Event):
-    """The partial sums of one source partition that one flush changed."""
+    """The partial sums of one source partition that one flush changed.
+
+    `settled` are the reservations whose calls are in these sums, or in those that the
+    same flush stated before: what was reserved for them is charged now.
+    """
 
     event_type: Literal["SpendAdvanced"] = "SpendAdvanced"
     schema_version: Literal[1] = 1
     source_partition: int
     rows: tuple[PartialRow, ...]
+    settled: tuple[UUID, ...] = ()
 
 
 spend_advanced_adapter: Final = TypeAdapter(SpendAdvanced)

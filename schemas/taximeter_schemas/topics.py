@@ -78,7 +78,10 @@ class Topics:
 
     @property
     def spend(self) -> Topic:
-        """Partial sums of source partitions, partitioned by subject."""
+        """Partial sums of source partitions, partitioned by subject.
+
+        And requests for reservations, which are decided in that very order.
+        """
         size = {"max.message.bytes": str(8 * _MIB)}
         return self._topic("spend", self.partitions, _kept(14) | size)
 
@@ -100,6 +103,11 @@ class Topics:
     def budget_status(self) -> Topic:
         """The latest `BudgetStatus` of each budget, subject and period."""
         return self._topic("budget-status", self.partitions, _READ_BACK)
+
+    @property
+    def reservation_answers(self) -> Topic:
+        """`ReservationAnswered`, by the partition of `spend` that decided it."""
+        return self._topic("reservation-answers", self.partitions, _kept(1))
 
     @property
     def budget_alerts(self) -> Topic:
@@ -137,6 +145,7 @@ class Topics:
             self.budgets,
             self.prices,
             self.budget_status,
+            self.reservation_answers,
             self.budget_alerts,
             self.deliveries,
             self.dead_letters,

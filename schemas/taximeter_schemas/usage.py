@@ -136,7 +136,8 @@ class UsageRecorded(_Call):
     A retry or a fallback that reached a provider is an event of its own. A failed
     call has `status` "error" and whatever usage the provider billed.
     `provider_cost_usd` is what the provider itself says; it stands beside our
-    charge and never replaces it.
+    charge and never replaces it. `reservation_id` is what was reserved for the call
+    (docs/reservations.md): its charge takes that one's place.
     """
 
     event_type: Literal["UsageRecorded"] = "UsageRecorded"
@@ -146,6 +147,7 @@ class UsageRecorded(_Call):
     status: Literal["ok", "error"] = "ok"
     error_type: Name | None = None
     provider_cost_usd: Usd | None = None
+    reservation_id: UUID | None = None
 
 
 class UsageCorrected(_Call):

@@ -27,6 +27,7 @@ from taximeter_schemas.dead_letters import (
 from taximeter_schemas.deliveries import DeliveryEvent, delivery_event_adapter
 from taximeter_schemas.prices import PriceEvent, price_event_adapter
 from taximeter_schemas.records import Fault, packed, read_record
+from taximeter_schemas.reservations import ReservationEvent, reservation_event_adapter
 from taximeter_schemas.usage import UsageEvent, usage_event_adapter
 from tests.builders import NOON
 
@@ -40,8 +41,9 @@ BY_NAME = {event.name: event for event in EVENTS}
 
 # The digest of a folder's golden files, by which an edit is noticed.
 FROZEN = {
-    "v1": "3e90246fae14ba729a6c014a924c33c2031c9b0f909993233b1974440e416cfb",
+    "v1": "fa562c55089275d16c4413c310b933072455ccd2805a450fd5a5994a0975c735",
     "v1_own_prices": "4e75afcfbe35d73fb9a5193a9807c75fb0254fd3e35d1b3df05b30fd3bba657a",
+    "v1_reserved": "49912853950bd9838e732536690571bd3350043167268c4fd87bda046bdab785",
     "v2": "8e73cc7629bf12898ed86cd9ec4a569eadbda02345ff8d05d55802014f228329",
 }
 
@@ -171,12 +173,20 @@ def _adapter_of(path: Path) -> TypeAdapter[Any]:
         "DigestDue": alert_adapter,
         "PriceVersionPublished": price_event_adapter,
         "PricesDefined": price_event_adapter,
+        "ReservationRequested": reservation_event_adapter,
+        "ReservationReleased": reservation_event_adapter,
     }
     return adapters[_event_of(path).name]
 
 
 _Shared = (
-    Alert | UsageEvent | BudgetEvent | DeadLetterEvent | DeliveryEvent | PriceEvent
+    Alert
+    | UsageEvent
+    | BudgetEvent
+    | DeadLetterEvent
+    | DeliveryEvent
+    | PriceEvent
+    | ReservationEvent
 )
 _SHARED = (
     "UsageRec",
@@ -195,6 +205,7 @@ _SHARED = (
     "SpendAnomaly",
     "SpendRecovered",
     "Digest",
+    "ReservationRe",
 )
 
 

@@ -20,6 +20,7 @@ MODULES = [
 ]
 
 DAYS_14 = {"cleanup.policy": "delete", "retention.ms": "1209600000"}
+DAY_1 = {"cleanup.policy": "delete", "retention.ms": "86400000"}
 FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1"}
 COMPACTED = {"cleanup.policy": "compact"}
 READ_BACK = COMPACTED | {
@@ -36,6 +37,7 @@ TOPICS = {
     "taximeter.budgets": (1, COMPACTED),
     "taximeter.prices": (1, COMPACTED | {"message.timestamp.type": "LogAppendTime"}),
     "taximeter.budget-status": (4, READ_BACK),
+    "taximeter.reservation-answers": (4, DAY_1),
     "taximeter.budget-alerts": (4, FOR_EVER),
     "taximeter.deliveries": (1, COMPACTED),
     "taximeter.dead-letters": (1, FOR_EVER | {"max.message.bytes": "16777216"}),
