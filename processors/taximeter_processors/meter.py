@@ -20,6 +20,7 @@ from taximeter_processors.charging import ChargeWriter, Pricer, amounts_of
 from taximeter_processors.dedupe import DEFAULT_HORIZON, SeenIds
 from taximeter_processors.kinds import KINDS_KEY, Kinds
 from taximeter_processors.rows import Rows
+from taximeter_processors.settling import settled_by
 from taximeter_processors.sums import (
     PROGRESS_KEY,
     Added,
@@ -106,7 +107,8 @@ class Flush:
     `charges` has a value for each usage record that had any: key, value. `rows` are
     the changed sums for the changelog, the progress row last; `advanced` are the same
     sums for those who own the subjects, by their partition of `spend`. `ids` are rows
-    too, for the changelog alone: nobody looks them up.
+    too, for the changelog alone: nobody looks them up. `settled` are the reservations
+    whose calls are in these sums.
     """
 
     charges: list[tuple[bytes, bytes]] = field(
@@ -119,6 +121,7 @@ class Flush:
         default_factory=list[tuple[bytes, bytes | None]]
     )
     advanced: dict[int, list[bytes]] = field(default_factory=dict[int, list[bytes]])
+    settled: list[UUID] = field(default_factory=list[UUID])
 
 
 class PartitionMeter:
@@ -286,6 +289,7 @@ class PartitionMeter:
         counting: Sequence[tuple[int, Counting]],
     ) -> list[bytes]:
         self._keep_faults(record, readings.events)
+        self._pending.settled += settled_by(record.value, counting)
         writer = ChargeWriter(self._partition, record.offset, record.recorded_at)
         pricer = self._pricer_at(record.recorded_at)
         sums, encoded = self._sums, readings.encoded

@@ -21,6 +21,7 @@ from taximeter_processors.kafka import (
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
 from taximeter_processors.price_versions import PriceBooks
 from taximeter_processors.recount import Recount
+from taximeter_processors.settling import spend_records
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
 from taximeter_schemas.fault_points import reached
@@ -32,7 +33,6 @@ __all__ = ["PricingPartition", "open_pricing_partition"]
 log = logging.getLogger(__name__)
 
 _AGENT = "price_usage"
-_ROWS = 5_000
 _RECOUNT_AGAIN_SECONDS = 5.0
 _COUNT_DIGITS = 6
 
@@ -76,6 +76,11 @@ class PricingPartition:
     def has_moved(self) -> bool:
         """Tell whether there is anything to flush."""
         return self.meter.has_moved
+
+    @property
+    def is_awaited(self) -> bool:
+        """Nobody waits for one charge more than for another."""
+        return False
 
     def pass_to(self, offset: int) -> None:
         """Take note that nothing more stands before this offset."""
@@ -164,24 +169,13 @@ class PricingPartition:
             own = usage_partition(event.event_id, self._topics.partitions)
             record = usage_key(event.event_id), event.encoded
             batches.setdefault((usage, own), []).append(record)
-        for owner, rows in flush.advanced.items():
-            batches[spend, owner] = self._advanced(rows)
-        return batches
-
-    def _advanced(self, rows: list[bytes]) -> list[tuple[bytes | None, bytes | None]]:
         key = str(self._partition).encode()
-        return [
-            (key, _spend_advanced(self._partition, rows[start : start + _ROWS]))
-            for start in range(0, len(rows), _ROWS)
-        ]
-
-
-def _spend_advanced(source_partition: int, rows: list[bytes]) -> bytes:
-    # The bytes of a `SpendAdvanced`, which the watcher reads with the model.
-    return (
-        b'{"event_type":"SpendAdvanced","schema_version":1,'
-        b'"source_partition":%d,"rows":[%b]}' % (source_partition, b",".join(rows))
-    )
+        to_owners = spend_records(
+            self._partition, flush.advanced, flush.settled, self._topics.partitions
+        )
+        for owner, records in to_owners.items():
+            batches[spend, owner] = [(key, record) for record in records]
+        return batches
 
 
 async def open_pricing_partition(
