@@ -172,6 +172,11 @@ class Account:
         del present
         return status_record(self.key, self._facts, self, self.sums, self.reserved_pico)
 
+    def spent_pico(self, present: int) -> int:
+        """Return what was spent in the period, as of the window of now."""
+        del present
+        return self.sums.cost_pico
+
     def said_limit(self) -> dict[str, Any]:
         """Return the limit under the name that events have for its unit."""
         unit, limit = self.budget.unit, self.limit

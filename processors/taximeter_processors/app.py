@@ -243,13 +243,6 @@ def _declare_agent(
             async with _ending_with_what_fails(app, name):
                 await partitions.take(event)
 
-    async def flushing() -> None:
-        async with _ending_if_cancelled(app, name):
-            while not app.should_stop:
-                await app.sleep(_TICK_SECONDS)
-                async with _ending_with_what_fails(app, name):
-                    await partitions.tick()
-
     async def assigned(*assignment: Any, **_: object) -> None:  # noqa: ANN401
         tps: set[TP] = assignment[-1]
         now = {tp.partition for tp in tps if tp.topic == topic}
@@ -264,9 +257,27 @@ def _declare_agent(
     # twice cost a twelfth of the time.
     source = app.topic(topic, key_serializer="raw", value_serializer="raw")
     app.agent(source, name=name)(agent)
-    app.task(flushing)
+    _declare_loops(app, name, partitions)
     app.on_partitions_assigned.connect(assigned, weak=False)
     app.on_before_shutdown.connect(stop, weak=False)
+
+
+def _declare_loops(app: faust.App, name: str, partitions: Partitions) -> None:
+    async def flushing() -> None:
+        async with _ending_if_cancelled(app, name):
+            while not app.should_stop:
+                await app.sleep(_TICK_SECONDS)
+                async with _ending_with_what_fails(app, name):
+                    await partitions.tick()
+
+    async def hurrying() -> None:
+        async with _ending_if_cancelled(app, name):
+            while not app.should_stop:
+                async with _ending_with_what_fails(app, name):
+                    await partitions.hurry()
+
+    app.task(flushing)
+    app.task(hurrying)
 
 
 @asynccontextmanager

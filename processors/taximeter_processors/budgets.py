@@ -6,7 +6,7 @@ has spent in a period is kept as a running sum that moves by their differences.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +23,7 @@ from taximeter_processors.rolling import account_of
 from taximeter_processors.rows import Rows
 from taximeter_processors.windows import (
     Bounds,
+    holds,
     periods_of,
     rolling_windows,
     window_start,
@@ -70,6 +71,7 @@ class BudgetBook:
         most_in_mind: how many rows are kept decoded, and how many accounts before
             those of periods that are over are let go.
         rules: what is told of besides thresholds.
+        held: tells how many pico-dollars of a budget are reserved for a subject.
     """
 
     def __init__(
@@ -77,7 +79,9 @@ class BudgetBook:
         stored: Rows,
         most_in_mind: int = MOST_IN_MIND,
         rules: AttentionRules | None = None,
+        held: Callable[[str, Subject], int] = lambda _, __: 0,
     ) -> None:
+        self._held = held
         self._merge = SpendMerge(stored, most_in_mind)
         self._attention = Attention(stored, self._merge, rules or AttentionRules())
         self._budgets: dict[str, BudgetDefined] = {}
@@ -132,6 +136,26 @@ class BudgetBook:
         """Take note of the time: some alerts are due without any spend."""
         self._attention.tick(now, self._accounts.values())
 
+    def account(self, budget_id: str, subject: Subject, window: int) -> Account | None:
+        """Return a subject's account in the period that a window lies in, as of now.
+
+        None if there is no such budget, it is not about the subject, or it has no
+        period then.
+        """
+        self._follow_plans()
+        budget = self._budgets.get(budget_id)
+        if budget is None or not self._plans.cover(budget, subject):
+            return None
+        for bounds in periods_of(budget, window):
+            account = self._account(budget, subject, bounds)
+            account.limit = self._handed_on.limit(account)
+            return account
+        return None
+
+    def say_again(self, account: Account) -> None:
+        """Have the next flush say how an account stands."""
+        self._touched.add(account)
+
     def has_changed(self, now: datetime) -> bool:
         """Tell whether a flush would say anything."""
         changed = self._touched or self._taken_back or self._moved
@@ -152,6 +176,7 @@ class BudgetBook:
         touched, self._touched = self._touched, set()
         for account in touched:
             account.limit = self._handed_on.limit(account)
+            account.reserved_pico = self._reserved(account, now)
         alerts = [alert for account in touched for alert in self._due(account, now)]
         others = self._attention.due(now)
         latches = [(latch_key(alert.alert_id), b"1") for alert in [*alerts, *others]]
@@ -183,6 +208,11 @@ class BudgetBook:
         said = (account.status(window) for account in touched)
         statuses.update(status for status in said if status is not None)
         return list(statuses.items())
+
+    def _reserved(self, account: Account, now: datetime) -> int:
+        # Whatever it was reserved in: a call may be charged to the period after that.
+        held = self._held(account.budget.budget_id, account.subject)
+        return held if held and holds(account.bounds, window_start(now)) else 0
 
     def _touch(self, account: Account) -> None:
         self._touched.add(account)

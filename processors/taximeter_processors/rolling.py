@@ -72,8 +72,12 @@ class RollingAccount(Account):
         if not start <= present < end:
             return None
         facts = unchanging(self.budget, self.subject, self._until(present))
-        sums = self._sum(w for w in self._spent if self._is_among(w, present))
+        sums = self._sum_at(present)
         return status_record(self.key, facts, self, sums, self.reserved_pico)
+
+    def spent_pico(self, present: int) -> int:
+        """Return what was spent in so much time up to the window of now."""
+        return self._sum_at(present).cost_pico
 
     def _standings(self, since: int) -> Iterator[tuple[int, Sums]]:
         """Yield the sum at each window with spend that one since then counts in."""
@@ -82,6 +86,9 @@ class RollingAccount(Account):
         for window in spent[bisect_left(spent, max(since, first)) :]:
             if window < end:
                 yield window, self._sum(w for w in spent if self._is_among(w, window))
+
+    def _sum_at(self, present: int) -> Sums:
+        return self._sum(w for w in self._spent if self._is_among(w, present))
 
     def _sum(self, windows: Iterable[int]) -> Sums:
         total = Sums()

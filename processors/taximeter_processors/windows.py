@@ -14,7 +14,14 @@ from zoneinfo import ZoneInfo
 
 from taximeter_schemas.budgets import WINDOW_SECONDS, BudgetDefined, Period
 
-__all__ = ["Bounds", "period_bounds", "periods_of", "rolling_windows", "window_start"]
+__all__ = [
+    "Bounds",
+    "holds",
+    "period_bounds",
+    "periods_of",
+    "rolling_windows",
+    "window_start",
+]
 
 _ROLLING: Final = "rolling_"
 _HOURS: Final = {
@@ -92,19 +99,20 @@ def periods_of(budget: BudgetDefined, window: int) -> list[Bounds]:
     """
     if budget.period == "fixed":
         bounds = Bounds(budget.starts_at, budget.ends_at)
-        return [bounds] if _holds(bounds, window) else []
+        return [bounds] if holds(bounds, window) else []
     if not budget.period.startswith(_ROLLING):
         return [period_bounds(budget.period, budget.time_zone, window)]
     calendar = cast("Period", budget.period.removeprefix(_ROLLING))
     last = window + (rolling_windows(budget.period) - 1) * WINDOW_SECONDS
     found = [period_bounds(calendar, budget.time_zone, window)]
-    while not _holds(found[-1], last):
+    while not holds(found[-1], last):
         after = window_start(cast("datetime", found[-1].end))
         found.append(period_bounds(calendar, budget.time_zone, after))
     return found
 
 
-def _holds(bounds: Bounds, window: int) -> bool:
+def holds(bounds: Bounds, window: int) -> bool:
+    """Tell whether a window lies within a period."""
     start, end = bounds
     return (start is None or start.timestamp() <= window) and (
         end is None or window < end.timestamp()

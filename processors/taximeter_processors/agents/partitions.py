@@ -76,6 +76,11 @@ class PartitionWork(Protocol):
         """Tell whether there is anything to flush."""
         ...
 
+    @property
+    def is_awaited(self) -> bool:
+        """Tell whether somebody waits for what the next flush says."""
+        ...
+
     def apply(self, record: LogRecord) -> None:
         """Apply one record in memory; must not raise for bad input."""
         ...
@@ -160,6 +165,7 @@ class Partitions:
         self._rest_until = 0.0
         self._applied_at = 0.0
         self._lock = asyncio.Lock()
+        self._awaited = asyncio.Event()
 
     async def take(self, event: EventT[bytes]) -> None:
         """Take the next records that Faust delivers."""
@@ -186,6 +192,15 @@ class Partitions:
         now = monotonic()
         while due := self._due(now):
             await self._flush(due)
+
+    async def hurry(self) -> None:
+        """Wait until somebody waits for a flush, and make it; called all the time.
+
+        What is asked meanwhile is answered together by the next one.
+        """
+        await self._awaited.wait()
+        self._awaited.clear()
+        await self._flush([p for p, at in self._open.items() if at.work.is_awaited])
 
     async def own(self, partitions: set[int]) -> None:
         """Take note of a rebalance: these partitions are ours now, and no others.
@@ -246,6 +261,8 @@ class Partitions:
             if record.offset >= work.next_offset:
                 work.apply(record)
         self._applied_at = monotonic()
+        if work.is_awaited:
+            self._awaited.set()
         message.incref()  # held until the flush
         opened.applied.append(event)
 

@@ -35,6 +35,7 @@ class Work:
     closed: bool = False
     begun: bool = False
     rows: int = 0
+    awaited: bool = False
     closing: bool = False
     kafka: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -50,6 +51,11 @@ class Work:
     def has_moved(self) -> bool:
         """Tell whether there is anything to flush."""
         return bool(self.unflushed_events)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Tell whether a record was applied for which somebody waits."""
+        return self.awaited and self.has_moved
 
     def pass_to(self, offset: int) -> None:
         """Nothing stands before this offset."""
@@ -163,6 +169,28 @@ async def owned() -> Owned:
     await partitions.own({0})
     await owned.opens(1)
     return owned
+
+
+async def test_what_somebody_waits_for_is_flushed_at_once(owned: Owned) -> None:
+    """Without a tick, and what comes during a flush with the next one."""
+    hurrying = asyncio.create_task(owned.partitions.hurry())
+    await owned.takes(Delivery(5))
+    assert not hurrying.done()
+    (work,) = owned.works
+    work.awaited = True
+    work.kafka.clear()
+    await owned.takes(Delivery(6))
+
+    async def begun() -> bool:
+        return work.begun
+
+    await eventually_async(begun)
+    await owned.takes(Delivery(7))
+    work.kafka.set()
+    await hurrying
+    assert work.flushed == [5, 6]
+    await owned.partitions.hurry()
+    assert work.flushed == [5, 6, 7]
 
 
 async def test_a_record_is_acknowledged_behind_its_flush(owned: Owned) -> None:
