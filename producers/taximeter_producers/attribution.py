@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
+from uuid import UUID
 
 from taximeter_schemas.clock import Clock, SystemClock
 from taximeter_schemas.ids import time_ordered_id
@@ -20,14 +21,24 @@ from taximeter_schemas.usage import UsageRecorded
 
 __all__ = [
     "Attribution",
+    "Reserved",
     "attribute",
     "attributed",
     "current_attribution",
+    "reserved",
     "usage_recorded",
 ]
 
 _MAX_LABEL_CHARACTERS: Final = 256
 _MAX_TAGS: Final = 32
+
+
+@dataclass
+class Reserved:
+    """What was reserved for a call; `taken` once its event is on its way."""
+
+    reservation_id: UUID
+    taken: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,12 @@ class Attribution:
     conversation_id: str | None = None
     endpoint: str | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    reserved: Reserved | None = None
+
+    def take_reservation(self) -> None:
+        """Say that an event will be made that settles what was reserved, if it was."""
+        if self.reserved is not None:
+            self.reserved.taken = True
 
     def fields(self) -> dict[str, Any]:
         """Return what was said, by the names of the usage event's fields."""
@@ -49,7 +66,9 @@ class Attribution:
             "session_id": self.session_id,
             "conversation_id": self.conversation_id,
             "endpoint": self.endpoint,
+            "reservation_id": self.reserved and self.reserved.reservation_id,
         }
+        self.take_reservation()
         said: dict[str, Any] = {k: v for k, v in named.items() if v is not None}
         return said | ({"tags": dict(self.tags)} if self.tags else {})
 
@@ -94,14 +113,21 @@ def attribute(
         "conversation_id": label(conversation),
         "endpoint": label(endpoint),
     }
-    inner = replace(
-        outer,
-        tags=_merged(outer.tags, tags or {}),
-        **{name: text for name, text in said.items() if text is not None},
-    )
+    labels: dict[str, Any] = {k: text for k, text in said.items() if text is not None}
+    inner = replace(outer, tags=_merged(outer.tags, tags or {}), **labels)
     token = _current.set(inner)
     try:
         yield inner
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def reserved(by: Reserved) -> Iterator[None]:
+    """Let the first event that is built inside the block settle a reservation."""
+    token = _current.set(replace(_current.get(), reserved=by))
+    try:
+        yield
     finally:
         _current.reset(token)
 

@@ -111,7 +111,8 @@ class LiteLLMCallback(CustomLogger):
     def log_pre_api_call(self, model: str, messages: object, kwargs: object) -> None:
         """Note whom the call is for, while still in the caller's context."""
         if isinstance(kwargs, dict):
-            kwargs[_NOTE] = current_attribution()
+            kwargs[_NOTE] = noted = current_attribution()
+            noted.take_reservation()  # the event may come after the block's end
 
     def log_success_event(
         self, kwargs: object, response_obj: object, start_time: object, end_time: object

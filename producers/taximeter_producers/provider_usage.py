@@ -142,7 +142,7 @@ def usage_not_understood(
         pydantic.ValidationError: a field is missing, unknown or out of bounds.
     """
     now = (clock or SystemClock()).now()
-    said = {
+    said: dict[str, object] = {
         "event_id": time_ordered_id(now),
         "occurred_at": now,
         "event_type": "UsageNotUnderstood",
@@ -150,7 +150,9 @@ def usage_not_understood(
         "detail": f"{error.field} {error.reason}"[:_MAX_DETAIL],
         "usage_part": json.dumps(error.usage_part, default=str)[:_MAX_PART],
     }
-    return UsageNotUnderstood.model_validate(said | attributed(**event_fields))
+    said |= attributed(**event_fields)
+    said.pop("reservation_id", None)  # charged nothing, it settles nothing
+    return UsageNotUnderstood.model_validate(said)
 
 
 def _recognised(body: object) -> str:

@@ -19,6 +19,8 @@
     │   ├── EventTooLarge         one event is larger than a record may be
     │   └── EmitterClosed         emit() after close()
     ├── BudgetExceeded            a limit is reached, and a call was refused for it
+    │   └── ReservationDenied     a budget has no room for what a call may cost
+    ├── ReservationUnanswered     nobody said whether a budget has room
     ├── UsageError                what a provider said of usage cannot be read
     │   ├── UnknownShape          no rules for a body of this shape
     │   └── UsageUnreadable       it contradicts itself, or states nothing
@@ -51,6 +53,8 @@ __all__ = [
     "PartFailed",
     "QueryFailed",
     "QueryRefused",
+    "ReservationDenied",
+    "ReservationUnanswered",
     "TakenOver",
     "TaximeterError",
     "UnknownShape",
@@ -223,6 +227,52 @@ class BudgetExceeded(TaximeterError):
             f"{'this program' if kind == 'all' else f'{kind} {names}'} has spent "
             f"{spent.normalize():f} USD of a budget of "
             f"{budget.normalize():f} USD: raise the budget, or reset() the tracker"
+        )
+
+
+class ReservationDenied(BudgetExceeded):
+    """A budget has no room for what a call may cost, so it was not made.
+
+    All amounts are in USD; `reserved_usd` is held for calls that are under way.
+    """
+
+    def __init__(
+        self,
+        budget_id: str,
+        subject: tuple[str, ...],
+        *,
+        spent_usd: Decimal,
+        reserved_usd: Decimal,
+        limit_usd: Decimal,
+        estimate_usd: Decimal,
+    ) -> None:
+        super().__init__(limit_usd, spent_usd, subject)
+        self.budget_id = budget_id
+        self.spent_usd = spent_usd
+        self.reserved_usd = reserved_usd
+        self.limit_usd = limit_usd
+        self.estimate_usd = estimate_usd
+        self.args = (
+            f"budget {budget_id} has no room for {_plain(estimate_usd)} USD: "
+            f"{_plain(spent_usd)} are spent and {_plain(reserved_usd)} reserved of "
+            f"{_plain(limit_usd)}: raise the limit, or wait for its next period",
+        )
+
+
+def _plain(usd: Decimal) -> str:
+    return f"{usd.normalize():f}"
+
+
+class ReservationUnanswered(TaximeterError):
+    """Nobody said in time whether budgets have room, and they are to be closed then."""
+
+    def __init__(self, budget_ids: Sequence[str], seconds: float) -> None:
+        self.budget_ids = tuple(budget_ids)
+        self.seconds = seconds
+        which = ", ".join(budget_ids) or "any budget"
+        super().__init__(
+            f"no worker answered for {which} within {seconds:g} s: check that workers "
+            "run and Kafka is reachable, or define when_unknown: fail_open"
         )
 
 
