@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,15 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from taximeter.api import budgets, definitions, events, health, metrics, spend
+from taximeter.api import (
+    budgets,
+    definitions,
+    events,
+    health,
+    metrics,
+    reservations,
+    spend,
+)
 from taximeter.api.counting import RequestCounts
 from taximeter.api.faults import explain_faults
 from taximeter.api.metrics import metrics_registry
@@ -19,6 +28,7 @@ from taximeter.api.room import Limits, Room
 from taximeter.api.services import LedgerDesk, Services
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
+from taximeter_producers.reservations import Reservations
 from taximeter_schemas.clock import Clock, SystemClock
 from taximeter_schemas.topics import Topics
 
@@ -62,19 +72,28 @@ def create_app(
             spool_dir=data.spool,
         )
         desk = LedgerDesk(data)
+        reserving = Reservations(bootstrap, topics, name="taximeter-api")
         registry = metrics_registry(data, emitter, room, answered)
         app.state.services = Services(
-            bootstrap, topics, emitter, desk, clock or SystemClock(), room, registry
+            bootstrap,
+            topics,
+            emitter,
+            desk,
+            clock or SystemClock(),
+            room,
+            registry,
+            reserving,
         )
         try:
             yield
         finally:
+            await asyncio.to_thread(reserving.close)
             await emitter.aclose(_CLOSE_SECONDS)
             desk.close()
 
     app = FastAPI(lifespan=lifespan, **_described())
     app.add_middleware(RequestCounts, counts=answered)
-    for module in (events, spend, budgets, definitions, health, metrics):
+    for module in (events, spend, budgets, definitions, health, metrics, reservations):
         app.include_router(module.router)
     explain_faults(app)
     describe_events(app)

@@ -15,6 +15,7 @@ from taximeter.api.room import Room
 from taximeter.reading import open_ledger
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
+from taximeter_producers.reservations import Reservations
 from taximeter_schemas.clock import Clock
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.queries import Ledger
@@ -74,6 +75,7 @@ class Services:
     clock: Clock
     room: Room
     metrics: CollectorRegistry
+    reservations: Reservations
 
     def facts(self) -> dict[str, Any]:
         """Return how the API stands, as it stands in its state file."""

@@ -1,0 +1,182 @@
+"""`POST /v1/reservations`: room in a budget, before a call is made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from taximeter.api.faults import Fault
+from taximeter.api.services import services
+from taximeter.api.spend import Money
+from taximeter_producers.reservations import Reservation, Whom
+from taximeter_schemas.errors import ReservationDenied, ReservationUnanswered
+from taximeter_schemas.fields import Hash, Name, Tags, Usd
+from taximeter_schemas.reservations import DEFAULT_EXPIRY_SECONDS, Expiry
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["reservations"])
+
+_RETRY_AFTER: Final = {"Retry-After": "1"}
+
+
+class Reserve(BaseModel):
+    """A call that is about to be made, and what it costs at most.
+
+    Sending the same `reservation_id` again is answered as it was the first time.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    estimate_usd: Annotated[Usd, Field(ge=0)]
+    reservation_id: UUID | None = None
+    expires_after_seconds: Expiry = DEFAULT_EXPIRY_SECONDS
+    model: Name | None = None
+    provider: Name | None = None
+    source: Name | None = None
+    user_id: Name | None = None
+    project_id: Name | None = None
+    session_id: Name | None = None
+    endpoint: Name | None = None
+    api_key_hash: Hash | None = None
+    tags: Tags = Field(default_factory=dict)
+
+    def whom(self) -> Whom:
+        """Return whom the call is for, and what it is."""
+        return {
+            "user": self.user_id,
+            "model": self.model,
+            "project": self.project_id,
+            "session": self.session_id,
+            "endpoint": self.endpoint,
+            "provider": self.provider,
+            "source": self.source,
+            "api_key": self.api_key_hash,
+            "tags": self.tags,
+        }
+
+
+class Held(BaseModel):
+    """A budget in which it is held, with what stands against its limit now."""
+
+    budget_id: str
+    spent_usd: Money
+    reserved_usd: Money
+    limit_usd: Money
+    expires_at: datetime | None
+
+
+class Reserved(BaseModel):
+    """Room for the call; its event has to name `reservation_id`.
+
+    `unheld` are budgets that did not answer, and let calls through then.
+    """
+
+    reservation_id: UUID
+    estimate_usd: Money
+    budgets: list[Held]
+    unheld: list[str]
+
+
+class Exceeded(Fault):
+    """The budget that has no room for the call."""
+
+    budget_id: str
+    spent_usd: Money
+    reserved_usd: Money
+    limit_usd: Money
+    estimate_usd: Money
+
+
+_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    402: {"model": Exceeded, "description": "A budget has no room for the call."},
+    422: {"model": Fault, "description": "The question is wrong."},
+    503: {"model": Fault, "description": "Nobody answers for a budget just now."},
+}
+_TOLD: Final[dict[int | str, dict[str, Any]]] = {
+    503: {"model": Fault, "description": "Kafka cannot be told just now."},
+}
+
+
+@router.post(
+    "/v1/reservations",
+    status_code=201,
+    response_model=Reserved,
+    responses=_ANSWERS,
+    summary="Reserve room for a call",
+)
+async def post_reservations(request: Request, wanted: Reserve) -> Reserved | Response:
+    """Hold what a call may cost in every budget that stops it, or in none.
+
+    It is held until an event with its id is charged, until it is released, or until
+    its time is over.
+    """
+    reserving = services(request).reservations.reserve(
+        wanted.estimate_usd,
+        reservation_id=wanted.reservation_id,
+        expires_after_seconds=wanted.expires_after_seconds,
+        **wanted.whom(),
+    )
+    try:
+        return _reserved(await reserving.begin())
+    except ReservationDenied as denied:
+        return JSONResponse(_exceeded(denied).model_dump(mode="json"), 402)
+    except ReservationUnanswered as error:
+        return JSONResponse({"detail": str(error)}, 503, headers=_RETRY_AFTER)
+
+
+@router.post(
+    "/v1/reservations/{reservation_id}/release",
+    status_code=204,
+    response_class=Response,
+    responses=_TOLD,
+    summary="Release a reservation",
+)
+@router.delete(
+    "/v1/reservations/{reservation_id}",
+    status_code=204,
+    response_class=Response,
+    responses=_TOLD,
+    summary="Release a reservation",
+)
+async def release_reservation(request: Request, reservation_id: UUID) -> Response:
+    """Let go of what is held for a call that is not made; once is enough."""
+    if await services(request).reservations.release(reservation_id):
+        return Response(status_code=204)
+    detail = "Kafka cannot be told just now: what is held lapses by itself"
+    return JSONResponse({"detail": detail}, 503, headers=_RETRY_AFTER)
+
+
+def _reserved(made: Reservation) -> Reserved:
+    held = [
+        Held(
+            budget_id=answer.budget_id,
+            spent_usd=answer.spent_usd,
+            reserved_usd=answer.reserved_usd,
+            limit_usd=answer.limit_usd,
+            expires_at=answer.expires_at,
+        )
+        for answer in made.granted.answers
+    ]
+    return Reserved(
+        reservation_id=made.reservation_id,
+        estimate_usd=made.estimate_usd,
+        budgets=held,
+        unheld=list(made.granted.unheld),
+    )
+
+
+def _exceeded(denied: ReservationDenied) -> Exceeded:
+    return Exceeded(
+        detail=str(denied),
+        budget_id=denied.budget_id,
+        spent_usd=denied.spent_usd,
+        reserved_usd=denied.reserved_usd,
+        limit_usd=denied.limit_usd,
+        estimate_usd=denied.estimate_usd,
+    )
