@@ -59,4 +59,5 @@ def usd_text(pico: int) -> str:
     """
     if pico < 0:
         return f"-{usd_text(-pico)}"
-    return f"{pico // PICO_PER_USD}.{pico % PICO_PER_USD:012d}"
+    digits = str(pico).zfill(PLACES + 1)  # quicker than to divide and format
+    return f"{digits[:-PLACES]}.{digits[-PLACES:]}"
