@@ -16,7 +16,7 @@ import logging
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from taximeter_processors.charging import Pricer
 from taximeter_processors.circumstances import Circumstances
@@ -32,7 +32,7 @@ from taximeter_processors.rates import Counts
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.prices import PricesDefined
 
-__all__ = ["SETTLING", "Entries", "PriceBooks"]
+__all__ = ["SETTLING", "Entries", "PriceBooks", "Prices"]
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,14 @@ SETTLING: Final = timedelta(seconds=3)
 # A compiled book takes some megabytes.
 _KEPT_BOOKS: Final = 16
 _TOLD: Final = 8
+
+
+class Prices(Pricer, Protocol):
+    """The prices of all times, or of one version."""
+
+    def at(self, occurred_at: datetime) -> PriceBook:
+        """Return the book in force at a moment."""
+        ...
 
 
 class _Version(NamedTuple):
@@ -114,7 +122,7 @@ class PriceBooks:
                 event.base,
             )
 
-    def known_at(self, recorded_at: datetime) -> Pricer:
+    def known_at(self, recorded_at: datetime) -> Prices:
         """Return what prices the events of a record that Kafka took in then."""
         if not self._learned:
             return self._installed

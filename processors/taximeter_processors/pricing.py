@@ -8,6 +8,7 @@ every machine and for ever. docs/pricing.md has the rules and their sources.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -24,9 +25,9 @@ from taximeter_processors.off_peak import off_peak_of
 from taximeter_processors.own_layer import Entries, OwnLayer
 from taximeter_processors.price_choice import PriceChoice
 from taximeter_processors.price_entries import PriceEntry, refuse_floats
+from taximeter_processors.priced import Listed, Priced, Rate, SteadyPrice
 from taximeter_processors.rates import Counts, RateCard, counts_of
 from taximeter_processors.scopes import Scope
-from taximeter_schemas.charges import UnpricedReason
 from taximeter_schemas.fields import MAX_COUNT
 from taximeter_schemas.usage import INPUT_TOKENS, Usage, UsageRecorded
 
@@ -40,27 +41,6 @@ _REMEMBERED: Final = 20_000
 
 
 _Names = tuple[str, str, str]
-
-
-class Listed(NamedTuple):
-    """What the published list says of a call; None if it has no price for it."""
-
-    pico: int | None
-
-
-class Priced(NamedTuple):
-    """What a call costs; both amounts are None, never 0, if that is not known.
-
-    `listed` is there where the price is one's own or is marked up; else the price is
-    the list's.
-    """
-
-    input_pico: int | None
-    output_pico: int | None
-    unpriced_reason: UnpricedReason | None
-    price_version: str
-    price_match: str | None
-    listed: Listed | None = None
 
 
 class _Price(NamedTuple):
@@ -194,6 +174,30 @@ class PriceBook:
         if match is None:
             return unpriced
         return Priced(input_pico, output_pico, None, self.version, match, listed)
+
+    def at(self, occurred_at: datetime) -> PriceBook:
+        """Return the book in force at a moment: it is always this one."""
+        return self
+
+    def steady(
+        self, provider: str, model: str, service_tier: str, call: Circumstances
+    ) -> SteadyPrice | None:
+        """Return the price of all calls in circumstances like these.
+
+        None if it takes more than that to know it: the time of day, or how long the
+        call took.
+        """
+        names = (provider, model, service_tier)
+        price = first = self._prices.get(names) or self._look_up(names)
+        if first.varies is not None:
+            price, counted = self._in_circumstances(first.varies, names, {}, call)
+            if counted or _by_moment(first) or _by_moment(price):
+                return None
+        found = _steady(price, self.version)
+        if price.match is None or price.as_listed:
+            return found
+        listed = self._listed.steady(*names, call)
+        return None if listed is None else found.over(listed)
 
     def _listed_cost(
         self, names: _Names, counts: Counts, call: Circumstances | None
@@ -331,6 +335,17 @@ class PriceBook:
             varies=varies_by,
             as_listed=chosen.as_listed,
         )
+
+
+def _steady(price: _Price, version: str) -> SteadyPrice:
+    inputs = {name: Rate(pico, 0, pico, 1) for name, pico in price.inputs.items()}
+    outputs = {name: Rate(0, pico, pico, 0) for name, pico in price.outputs.items()}
+    nothing = price.unpriced if price.match is None else None
+    return SteadyPrice(version, price.match, outputs | inputs, price.up_to, nothing)
+
+
+def _by_moment(price: _Price) -> bool:
+    return price.varies is not None and price.varies.off_peak is not None
 
 
 def _step(ladder: Ladder, counts: Counts) -> RateCard:
