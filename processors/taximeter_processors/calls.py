@@ -45,6 +45,11 @@ _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _Hash = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 
+# As we write ids.
+_Id = Annotated[
+    str, msgspec.Meta(pattern="^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$")
+]
+
 # As we write amounts, and no more digits than the models take.
 _Usd = Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,26}\.[0-9]{12}$")]
 
@@ -122,7 +127,8 @@ class Repriced(
 ):
     """One call at another price: the fields, bounds and defaults of `UsageRepriced`.
 
-    Amounts are text with all their 12 places; others are left to the models.
+    Amounts are text with all their 12 places, the call's id is text as we write it;
+    others are left to the models.
     """
 
     event_id: UUID
@@ -152,7 +158,7 @@ class Repriced(
     search_context_size: _Name | None = None
     max_results: _Count | None = None
     event_type: Literal["UsageRepriced"]
-    reprices: UUID
+    reprices: _Id
     status: Literal["ok", "error"] = "ok"
     old_input_cost_usd: _Usd
     old_output_cost_usd: _Usd
@@ -176,6 +182,7 @@ class Repriced(
         for name, value in said.items():
             if name.endswith("_cost_usd") and value is not None:
                 said[name] = usd_text(pico_from_usd(value))
+        said["reprices"] = str(event.reprices)
         return cls(**said)
 
 

@@ -71,6 +71,7 @@ values = st.one_of(
 )
 fitting = {
     "event_id": IDS,
+    "reprices": IDS,
     "occurred_at": MOMENTS,
     "provider_cost_usd": AMOUNTS,
     "duration_ms": COUNTS,
