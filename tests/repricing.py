@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+import pyarrow as pa
 
 from taximeter.repricing.differences import Comparison, Wish
 from taximeter.repricing.priced_calls import priced_calls
@@ -27,6 +28,7 @@ from taximeter_sinks.charged_calls import (
 from taximeter_sinks.decode import RawRecord, decode_charges
 from taximeter_sinks.ledger_rows import insert_charges
 from taximeter_sinks.migrate import migrate
+from taximeter_sinks.quack import as_columns
 from taximeter_sinks.spend import REPRICING_SINCE, unpriced_calls, unpriced_query
 from tests.builders import NOON
 from tests.metering import Bench
@@ -101,24 +103,19 @@ class Site:
         """Return what a run would send now, and what it would show."""
         comparison = Comparison(self.books.named(version), Wish('a "reason"', "grace"))
         extent = Extent.of(self.rows(extent_query(wanted))[0])
-        events = (
-            [
-                comparison.encoded(one, amounts)[1]
-                for rows in self._stretches(wanted, extent)
-                for one, amounts in comparison.differing(
-                    priced_calls(rows, extent.units)
-                )
-            ]
-            if extent
-            else []
-        )
+        if extent is None:
+            return [], comparison
+        events = [
+            comparison.encoded(one, priced).value
+            for stretch in self._stretches(wanted, extent)
+            for one, priced in comparison.differing(priced_calls(stretch, extent.units))
+        ]
         return events, comparison
 
-    def _stretches(
-        self, wanted: CallFilter, extent: Extent
-    ) -> Iterable[list[tuple[Any, ...]]]:
+    def _stretches(self, wanted: CallFilter, extent: Extent) -> Iterable[pa.Table]:
         for stretch in stretches(extent, 3):
-            yield self.rows(calls_query(wanted, extent.units, stretch, said=True))
+            query = calls_query(wanted, extent.units, stretch, own=True)
+            yield as_columns(self.ledger.execute(query))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the ledger."""

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from taximeter_schemas.usage import Usage
+from taximeter_sinks.parsed_charges import SECONDS_UNITS
 from taximeter_sinks.quack import sql_literal
 
 __all__ = ["FACTS", "CallFilter", "Extent", "calls_query", "extent_query", "stretches"]
@@ -22,20 +23,9 @@ _STRETCH_ROWS: Final = 50_000
 FACTS: Final = (
     "event_id",
     "occurred_us",
-    "provider",
-    "model",
-    "service_tier",
-    "region",
-    "response_model",
+    "alike",
+    "own",
     "duration_ms",
-    "image_size",
-    "image_quality",
-    "video_resolution",
-    "search_context_size",
-    "max_results",
-    "user_id",
-    "project_id",
-    "tags",
     "price_version",
     "unpriced_reason",
     "input_cost_usd",
@@ -43,34 +33,27 @@ FACTS: Final = (
     "list_cost_usd",
     "adjustments",
     "repricings",
-    "said",
 )
-"""What a row says first; then come the units that are used at all, each once.
+"""What is told of a call first; then come the units that are used at all, each once.
 
-`occurred_us` is in microseconds since 1970, `tags` is JSON. The costs, as text, and
-the units are the sums of the charge and its adjustments, `price_version` that of the
-last re-pricing. `said` is what is known of the call besides, as a JSON object in our
-own notation, or empty if that was not asked for.
+`occurred_us` is in microseconds since 1970. The costs and the units are the sums of
+the charge and its adjustments, `price_version` that of the last re-pricing. `alike` is
+what many calls say alike, as a JSON object, and `own` what a call says by itself, as
+the fields of one, without braces; or nothing, if that was not asked for.
 """
 
-_PLAIN: Final = FACTS[2:15]
-
-# By what spend is told apart; what is NULL is left out. Text in JSON has no bare
-# quotes, so that nothing in it looks like a field.
-_SAID: Final = (
+# By what spend is told apart, in two parts: of the first there are few, so that whoever
+# reads them need look at each only once. Text in JSON has no bare quotes, so that
+# nothing in it looks like a field.
+_ALIKE: Final = (
     "source",
     "provider",
     "model",
     "operation",
     "service_tier",
-    "user_id",
     "project_id",
-    "session_id",
-    "conversation_id",
-    "endpoint",
     "tags",
     "response_model",
-    "api_key_hash",
     "region",
     "image_size",
     "image_quality",
@@ -79,11 +62,21 @@ _SAID: Final = (
     "max_results",
     "status",
 )
+_OWN: Final = (
+    "user_id",
+    "session_id",
+    "conversation_id",
+    "endpoint",
+    "api_key_hash",
+)
 _MOMENT: Final = "strftime(timezone('UTC', occurred_at), '%Y-%m-%dT%H:%M:%S.%fZ')"
-_AS_JSON: Final = (
-    f"regexp_replace(to_json(struct_pack(occurred_at := {_MOMENT}, "
-    f"{', '.join(f'{name} := {name}' for name in _SAID)}))::VARCHAR, "
-    """',"[a-z_]+":null', '', 'g')"""
+_ALIKE_FIELDS: Final = ", ".join(f"{name} := {name}" for name in _ALIKE)
+_ALIKE_JSON: Final = f"to_json(struct_pack({_ALIKE_FIELDS}))::VARCHAR"
+# What is NULL is left out: it makes the text beside it NULL, and that adds nothing.
+_OWN_JSON: Final = (
+    f"""concat('"occurred_at":"', {_MOMENT}, '"', """
+    + ", ".join(f"""',"{name}":' || to_json({name})""" for name in _OWN)
+    + ")"
 )
 
 
@@ -142,22 +135,20 @@ def calls_query(
     units: Sequence[str],
     stretch: tuple[int, int],
     *,
-    said: bool,
+    own: bool,
 ) -> str:
-    """Return the query for the calls of one stretch, in the order of `FACTS` and units.
+    """Return the query for the calls of one stretch: `FACTS` and units.
 
     A row that an older release wrote may lack the newest units: those are 0.
     """
     start_row, end_row = stretch
     used = "".join(f", coalesce({unit}, 0) AS {unit}" for unit in units)
     added = "".join(f", sum({unit}) AS {unit}" for unit in units)
-    both = "".join(f", calls.{unit} + coalesce(later.{unit}, 0)" for unit in units)
-    plain = ", ".join(_PLAIN)
     return f"""
         WITH calls AS (
-            SELECT event_id, epoch_us(occurred_at) AS occurred_us, {plain},
-                to_json(tags)::VARCHAR AS tags, {_AS_JSON if said else "''"} AS said,
-                price_version, unpriced_reason,
+            SELECT event_id, epoch_us(occurred_at) AS occurred_us,
+                {_ALIKE_JSON} AS alike, {_OWN_JSON if own else "''"} AS own,
+                duration_ms, price_version, unpriced_reason,
                 input_cost_usd, output_cost_usd, list_cost_usd{used}
             FROM charges WHERE rowid >= {int(start_row)} AND rowid < {int(end_row)}
                 AND kind = 'charge'{_conditions(wanted)}
@@ -173,18 +164,24 @@ def calls_query(
                 AND adjusts IN (SELECT event_id FROM calls)
             GROUP BY adjusts
         )
-        SELECT calls.event_id::VARCHAR, occurred_us, {plain}, tags,
-            coalesce(later.price_version, calls.price_version), unpriced_reason,
-            {_total("input_cost_usd")}, {_total("output_cost_usd")},
-            {_total("list_cost_usd")},
-            coalesce(adjustments, 0), coalesce(repricings, 0), said{both}
+        SELECT calls.event_id::VARCHAR AS event_id, occurred_us, alike, own,
+            duration_ms, coalesce(later.price_version, calls.price_version)
+                AS price_version,
+            unpriced_reason, {_total("input_cost_usd")}, {_total("output_cost_usd")},
+            {_total("list_cost_usd")}, coalesce(adjustments, 0) AS adjustments,
+            coalesce(repricings, 0) AS repricings{_totals(units)}
         FROM calls LEFT JOIN later ON later.adjusts = calls.event_id
     """  # noqa: S608
 
 
-def _total(amount: str) -> str:
-    both = f"coalesce(calls.{amount}, 0) + coalesce(later.{amount}, 0)"
-    return f"({both})::DECIMAL(38, 12)::VARCHAR"
+def _totals(units: Sequence[str]) -> str:
+    kinds = {unit: "DECIMAL(38, 6)" for unit in SECONDS_UNITS}
+    return "".join(f", {_total(unit, kinds.get(unit, 'BIGINT'))}" for unit in units)
+
+
+def _total(name: str, kind: str = "DECIMAL(38, 12)") -> str:
+    both = f"coalesce(calls.{name}, 0) + coalesce(later.{name}, 0)"
+    return f"({both})::{kind} AS {name}"
 
 
 def _where(condition: str) -> str:

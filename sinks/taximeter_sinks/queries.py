@@ -36,6 +36,7 @@ from taximeter_sinks.quack import (
     Rows,
     ServedLedger,
     ServerAway,
+    as_columns,
     as_rows,
 )
 from taximeter_sinks.read_only import check_read_only
@@ -261,15 +262,15 @@ class Ledger:
         return Extent.of(self._ask(extent_query(wanted)).rows[0])
 
     def costs_so_far(
-        self, wanted: CallFilter, extent: Extent, *, said: bool = False
-    ) -> Iterator[list[tuple[Any, ...]]]:
+        self, wanted: CallFilter, extent: Extent, *, own: bool = False
+    ) -> Iterator[pyarrow.Table]:
         """Yield what each call has cost so far, some ten thousand at a time.
 
-        See `taximeter_sinks.charged_calls.FACTS`; `said` asks for all of them.
+        See `taximeter_sinks.charged_calls.FACTS`; `own` asks for all of them.
         """
         for stretch in stretches(extent):
-            query = calls_query(wanted, extent.units, stretch, said=said)
-            yield self._ask(query).rows
+            query = calls_query(wanted, extent.units, stretch, own=own)
+            yield self._read(query, as_columns)
 
     def budget_status(self) -> Rows:
         """Return how each subject stands in each period, the fullest budgets first."""

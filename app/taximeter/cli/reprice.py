@@ -22,7 +22,7 @@ from taximeter.reading import open_ledger, served_ledger
 from taximeter.repricing import Aim, Outcome, preview, reprice
 from taximeter.repricing.differences import ModelTotals, Wish
 from taximeter.repricing.settled import settled
-from taximeter_processors.charging import Pricer
+from taximeter_processors.price_versions import Prices
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.errors import ConfigurationError, NotReady
@@ -98,7 +98,7 @@ def _shown(
     where: Where, calls: CallFilter, to_version: str | None, wish: Wish
 ) -> Outcome:
     with kafka(where.data, where.given, say) as address, open_ledger(where.data) as led:
-        aim = Aim(calls, asyncio.run(_pricer(address, where, to_version)), wish)
+        aim = Aim(calls, asyncio.run(_prices(address, where, to_version)), wish)
         with _bar("calls") as progress:
             return preview(led, aim, progress)
 
@@ -120,8 +120,8 @@ def _apply(
             "start 'taximeter up'"
         )
     with open_ledger(where.data) as ledger:
-        pricer = asyncio.run(_pricer(address, where, to_version))
-        aim = Aim(calls, pricer, wish)
+        prices = asyncio.run(_prices(address, where, to_version))
+        aim = Aim(calls, prices, wish)
         say("waiting until all that was sent is in the ledger")
         asyncio.run(settled(address, where.topics, ledger))
         if not yes and not _agreed(ledger, aim, to_version, output):
@@ -153,7 +153,7 @@ async def _written(where: Where, address: str, ledger: Ledger, aim: Aim) -> Outc
     return outcome
 
 
-async def _pricer(address: str, where: Where, to_version: str | None) -> Pricer:
+async def _prices(address: str, where: Where, to_version: str | None) -> Prices:
     books = await published_books(address, where.topics)
     return (
         books.named(to_version) if to_version else books.known_at(SystemClock().now())

@@ -7,13 +7,16 @@ cost, and is counted as kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from taximeter.repricing.priced_calls import PricedCall, pico
-from taximeter_processors.charging import Amounts, Pricer, amounts_of
+from taximeter.repricing.alike import Alike, Kinds, moment_of
+from taximeter.repricing.priced_calls import PricedCall
+from taximeter_processors.price_versions import Prices
+from taximeter_processors.priced import Priced
+from taximeter_producers.packing import EncodedEvent
 from taximeter_schemas.ids import repriced_event_id
 from taximeter_schemas.money import usd_text
 
@@ -46,97 +49,116 @@ class ModelTotals:
     adjustments: int = 0
 
 
-@dataclass
 class Comparison:
     """Old against new, model by model, while calls pass.
 
     Args:
-        pricer: the prices that are to hold.
+        prices: those that are to hold.
         wish: what the adjustments say of their cause.
     """
 
-    pricer: Pricer
-    wish: Wish
-    totals: dict[tuple[str, str], ModelTotals] = field(
-        default_factory=dict[tuple[str, str], ModelTotals]
-    )
+    def __init__(self, prices: Prices, wish: Wish) -> None:
+        self.totals: dict[tuple[str, str], ModelTotals] = {}
+        self._prices = prices
+        self._wish = wish
+        self._kinds = Kinds(None)
 
     def differing(
-        self, calls: Iterable[PricedCall]
-    ) -> Iterator[tuple[PricedCall, Amounts]]:
+        self, calls: Sequence[PricedCall]
+    ) -> Iterator[tuple[PricedCall, Priced]]:
         """Count each call; yield those that have to be adjusted, with the new price."""
+        kinds = self._kinds_of(calls)
         for one in calls:
-            amounts = amounts_of(one.call, self.pricer) if one.usable else None
-            if self._counted(one, amounts) and amounts is not None:
-                yield one, amounts
+            kind = kinds.of(one)
+            priced = kind.price(one, self._prices) if _usable(one) else None
+            if self._counted(one, self._total(kind), priced) and priced is not None:
+                yield one, priced
 
-    def _counted(self, one: PricedCall, amounts: Amounts | None) -> bool:
-        total = self._total(one)
-        old_input, old_output = pico(one.input_cost_usd), pico(one.output_cost_usd)
-        old = old_input + old_output
+    def _kinds_of(self, calls: Sequence[PricedCall]) -> Kinds:
+        """Return the kinds of these calls, with prices if one book is for all of them.
+
+        Books follow each other, so that it is if it is for the first and the last.
+        """
+        moments = [one.occurred_us for one in calls]
+        book = last = None
+        if moments:
+            book = self._prices.at(moment_of(min(moments)))
+            last = self._prices.at(moment_of(max(moments)))
+        if book is not last:
+            book = None
+        if self._kinds.book is not book:
+            self._kinds = Kinds(book)
+        return self._kinds
+
+    def _counted(
+        self, one: PricedCall, total: ModelTotals, priced: Priced | None
+    ) -> bool:
+        old = one.input_pico + one.output_pico
+        unpriced = one.why_unpriced is not None
         total.calls += 1
         total.old_pico += old
-        if amounts is None or amounts.cost_pico is None:
+        if priced is None or priced.input_pico is None or priced.output_pico is None:
             total.new_pico += old
-            total.unpriced += one.unpriced_reason is not None
-            total.kept += one.unpriced_reason is None
+            total.unpriced += unpriced
+            total.kept += not unpriced
             return False
-        total.new_pico += amounts.cost_pico
-        total.priced += one.unpriced_reason is not None
-        differs = one.unpriced_reason is not None or (
-            (amounts.input_pico, amounts.output_pico) != (old_input, old_output)
+        total.new_pico += priced.input_pico + priced.output_pico
+        total.priced += unpriced
+        differs = (
+            unpriced
+            or priced.input_pico != one.input_pico
+            or priced.output_pico != one.output_pico
         )
         total.adjustments += differs
         return differs
 
-    def _total(self, one: PricedCall) -> ModelTotals:
-        key = one.call.provider, one.call.model
+    def _total(self, kind: Alike) -> ModelTotals:
+        key = kind.provider, kind.model
         total = self.totals.get(key)
         if total is None:
             total = self.totals[key] = ModelTotals(*key)
         return total
 
-    def encoded(self, one: PricedCall, amounts: Amounts) -> tuple[bytes, bytes]:
-        """Return the `UsageRepriced` for a call as it travels: its key and its JSON.
+    def encoded(self, one: PricedCall, priced: Priced) -> EncodedEvent:
+        """Return the `UsageRepriced` for a call as it travels.
 
         It is written as bytes at once, like a charge; a test holds them to the model.
         """
         event_id = repriced_event_id(one.event_id, one.statements)
-        said = one.said[1:-1]
         event = (
-            f'{{"event_id":"{event_id}",{said},"event_type":"UsageRepriced",'
-            f'"reprices":"{one.event_id}",'
-            f'"old_input_cost_usd":"{one.input_cost_usd}",'
-            f'"old_output_cost_usd":"{one.output_cost_usd}",'
-            f'"new_input_cost_usd":"{usd_text(amounts.input_pico or 0)}",'
-            f'"new_output_cost_usd":"{usd_text(amounts.output_pico or 0)}",'
-            f"{_listed(one, amounts)}{self._cause(one, amounts)}}}"
+            f'{{"event_id":"{event_id}",{one.own},{self._kinds.of(one).said},'
+            f'"event_type":"UsageRepriced","reprices":"{one.event_id}",'
+            f"{_amounts(one, priced)}{self._cause(one, priced)}}}"
         )
-        return event_id.encode(), event.encode()
+        return EncodedEvent(event_id.encode(), event.encode())
 
-    def _cause(self, one: PricedCall, amounts: Amounts) -> str:
-        facts = (
-            one.unpriced_reason,
-            one.price_version,
-            amounts.price_version,
-            amounts.price_match,
-        )
-        return _cause(*facts, *self.wish)
+    def _cause(self, one: PricedCall, priced: Priced) -> str:
+        old, new = one.price_version, priced.price_version
+        return _cause(one.why_unpriced, old, new, priced.price_match, *self._wish)
 
 
-def _listed(one: PricedCall, amounts: Amounts) -> str:
-    """Say what the list says, where that differs by another amount than the cost."""
-    if amounts.cost_pico is None:
-        return ""
-    old = pico(one.list_cost_usd)
-    cost = pico(one.input_cost_usd) + pico(one.output_cost_usd)
-    listed = amounts.listed.pico if amounts.listed else amounts.cost_pico
-    new = old if listed is None else listed
-    if new - old == amounts.cost_pico - cost:
-        return ""
-    return (
-        f'"old_list_cost_usd":"{usd_text(old)}","new_list_cost_usd":"{usd_text(new)}",'
+def _usable(one: PricedCall) -> bool:
+    """Tell whether it has a price: corrections may take away more than there was."""
+    return not one.used or min(one.used.values()) >= 0
+
+
+def _amounts(one: PricedCall, priced: Priced) -> str:
+    old_input, old_output = one.input_pico, one.output_pico
+    new_input, new_output = priced.input_pico or 0, priced.output_pico or 0
+    costs = (
+        f'"old_input_cost_usd":"{usd_text(old_input)}",'
+        f'"old_output_cost_usd":"{usd_text(old_output)}",'
+        f'"new_input_cost_usd":"{usd_text(new_input)}",'
+        f'"new_output_cost_usd":"{usd_text(new_output)}",'
     )
+    old, new = one.list_pico, new_input + new_output
+    if priced.listed is not None:
+        new = old if priced.listed.pico is None else priced.listed.pico
+    if new - old == new_input + new_output - old_input - old_output:
+        return costs
+    # What the list says is told where that differs by another amount than the cost.
+    listed = f'"old_list_cost_usd":"{usd_text(old)}","new_list_cost_usd":'
+    return f'{costs}{listed}"{usd_text(new)}",'
 
 
 @lru_cache(maxsize=4_096)
@@ -150,11 +172,12 @@ def _cause(
 ) -> str:
     # The same few come again and again.
     fields = {
-        "old_unpriced_reason": old_reason,
         "old_price_version": old_version,
         "new_price_version": new_version,
         "price_match": match,
         "reason": reason,
         "repriced_by": who,
     }
+    if old_reason is not None:
+        fields["old_unpriced_reason"] = old_reason
     return json.dumps(fields, separators=(",", ":"))[1:-1]

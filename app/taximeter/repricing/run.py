@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
+
+import pyarrow as pa
 
 from taximeter.repricing.differences import Comparison, ModelTotals, Wish
 from taximeter.repricing.priced_calls import priced_calls
-from taximeter_processors.charging import Pricer
+from taximeter_processors.price_versions import Prices
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_producers.packing import EncodedEvent
 from taximeter_schemas.errors import BrokerUnavailable
@@ -24,7 +26,6 @@ _DELIVERED_AT_ONCE: Final = 5_000
 _DELIVERIES: Final = 6
 _PATIENCE_SECONDS: Final = 60.0
 
-Rows = list[tuple[Any, ...]]
 Progress = Callable[[int, int], None]
 """Told how many calls have been compared, of how many."""
 
@@ -34,7 +35,7 @@ class Aim:
     """Which calls, at which prices, why and for whom."""
 
     calls: CallFilter
-    pricer: Pricer
+    prices: Prices
     wish: Wish
 
 
@@ -77,32 +78,35 @@ async def reprice(
 async def _compared(
     ledger: Ledger, aim: Aim, progress: Progress, emitter: KafkaEmitter | None
 ) -> Outcome:
-    comparison = Comparison(aim.pricer, aim.wish)
+    comparison = Comparison(aim.prices, aim.wish)
     deliveries = _Deliveries(emitter)
     extent = await asyncio.to_thread(ledger.calls_to_reprice, aim.calls)
     if extent is None:
         return Outcome()
     seen = 0
     sending = emitter is not None
-    async for rows in _ahead(ledger.costs_so_far(aim.calls, extent, said=sending)):
-        for one, amounts in comparison.differing(priced_calls(rows, extent.units)):
-            if sending:
-                await deliveries.add(EncodedEvent(*comparison.encoded(one, amounts)))
-        seen += len(rows)
+    async for stretch in _ahead(ledger.costs_so_far(aim.calls, extent, own=sending)):
+        calls = priced_calls(stretch, extent.units)
+        changed = list(comparison.differing(calls))
+        if sending:
+            for start in range(0, len(changed), _DELIVERED_AT_ONCE):
+                some = changed[start : start + _DELIVERED_AT_ONCE]
+                await deliveries.add([comparison.encoded(*each) for each in some])
+        seen += len(calls)
         progress(seen, extent.calls)
     await deliveries.finish()
     models = sorted(comparison.totals.values(), key=_dearest_first)
     return Outcome(models, deliveries.sent)
 
 
-async def _ahead(stretches: Iterator[Rows]) -> AsyncIterator[Rows]:
+async def _ahead(stretches: Iterator[pa.Table]) -> AsyncIterator[pa.Table]:
     """Yield each stretch while the next one is being read."""
     following = asyncio.create_task(asyncio.to_thread(next, stretches, None))
-    while (rows := await following) is not None:
+    while (stretch := await following) is not None:
         following = asyncio.create_task(asyncio.to_thread(next, stretches, None))
         # Give it a start: what comes now keeps the processor busy.
         await asyncio.sleep(0)
-        yield rows
+        yield stretch
 
 
 def _dearest_first(model: ModelTotals) -> tuple[int, str, str]:
@@ -115,28 +119,20 @@ class _Deliveries:
     def __init__(self, emitter: KafkaEmitter | None) -> None:
         self.sent = 0
         self._emitter = emitter
-        self._gathered: list[EncodedEvent] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
-    async def add(self, event: EncodedEvent) -> None:
-        """Take an event; wait if too many are under way."""
-        self._gathered.append(event)
-        if len(self._gathered) >= _DELIVERED_AT_ONCE:
-            await self._deliver()
-
-    async def finish(self) -> None:
-        """Return when Kafka has all of them."""
-        await self._deliver()
-        await self._wait_for(0)
-
-    async def _deliver(self) -> None:
-        events, self._gathered = self._gathered, []
-        if not events or self._emitter is None:
+    async def add(self, events: Sequence[EncodedEvent]) -> None:
+        """Send some events; wait if too many are under way."""
+        if self._emitter is None:
             return
         self.sent += len(events)
         self._under_way.add(asyncio.ensure_future(self._emitter.deliver(events)))
         await asyncio.sleep(0)  # so that it begins before the next calls are compared
         await self._wait_for(_DELIVERIES)
+
+    async def finish(self) -> None:
+        """Return when Kafka has all of them."""
+        await self._wait_for(0)
 
     async def _wait_for(self, most: int) -> None:
         while len(self._under_way) > most:

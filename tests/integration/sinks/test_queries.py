@@ -12,7 +12,7 @@ import pytest
 from taximeter_schemas.errors import LedgerUnavailable, QueryFailed, QueryRefused
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import Usage
-from taximeter_sinks.charged_calls import FACTS, CallFilter
+from taximeter_sinks.charged_calls import CallFilter
 from taximeter_sinks.duckdb_sink import DuckDBSink
 from taximeter_sinks.migrate import known_version
 from taximeter_sinks.queries import Duplicates, Ledger, PartitionCharges
@@ -287,12 +287,11 @@ async def test_a_repricing_gives_calls_a_price(tmp_path: Path) -> None:
     assert ledger.charged_by_partition()[0].unpriced == 1
     extent = ledger.calls_to_reprice(CallFilter())
     assert extent is not None
-    (rows,) = ledger.costs_so_far(CallFilter(), extent)
-    names = ("input_cost_usd", "adjustments", "repricings")
-    found = [tuple(row[FACTS.index(name)] for name in names) for row in rows]
-    assert sorted(found) == [
-        ("0.000000000000", 0, 0),
-        ("0.001000000000", 1, 1),
+    (table,) = ledger.costs_so_far(CallFilter(), extent)
+    found = table.select(["input_cost_usd", "adjustments", "repricings"]).to_pylist()
+    assert sorted(tuple(row.values()) for row in found) == [
+        (Decimal(0), 0, 0),
+        (Decimal("0.001"), 1, 1),
     ]
 
 
