@@ -132,12 +132,8 @@ def test_history_follows_the_prices_that_are_set_later(site: Site) -> None:
         gpt: (_listed(gpt), 0),
         "ours": (None, 200),
     }
-    price = ("--input-per-million", "2", "--output-per-million", "2")
-    past = ("--effective-from", "2026-11-01")
-    told = site.run("prices", "set", "ours", "--provider", "us", *price, *past)
+    told = _new_prices(site)
     assert "taximeter reprice --from 2026-11-01" in told.stderr
-    discount = "prices: [{provider: openai, discount_percent: 20}]"
-    site.run("prices", "import", "-", *past, text=discount)
 
     shown = site.json("reprice", *SINCE)
     assert (shown["adjustments"], shown["newly_priced"]) == (400, 200)
@@ -164,6 +160,16 @@ def test_history_follows_the_prices_that_are_set_later(site: Site) -> None:
     total = sum(costs, Decimal(0))
     status = eventually(lambda: _status(site, total), 20)
     assert (status["calls"], status["unpriced_calls"]) == (600, 0)
+
+
+def _new_prices(site: Site) -> subprocess.CompletedProcess[str]:
+    """Give ours a price, and a discount on gpt-4o, for all that was called."""
+    price = ("--input-per-million", "2", "--output-per-million", "2")
+    past = ("--effective-from", "2026-11-01")
+    told = site.run("prices", "set", "ours", "--provider", "us", *price, *past)
+    discount = "prices: [{provider: openai, discount_percent: 20}]"
+    site.run("prices", "import", "-", *past, text=discount)
+    return told
 
 
 def _killed(site: Site) -> None:
@@ -196,6 +202,8 @@ def _status(site: Site, total: Decimal) -> dict[str, Any]:
 @pytest.mark.broker
 def test_one_version_for_all(site: Site) -> None:
     """By the name that charges have: what it does not know keeps its price."""
+    _new_prices(site)
+    site.reprice()
     installed = litellm_price_books().versions[0]
     before = site.spend()["ours"]
     done = site.reprice("--to-version", installed, "--provider", "openai")
