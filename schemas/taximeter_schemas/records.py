@@ -68,6 +68,7 @@ MAX_AHEAD: Final = timedelta(days=1)
 NOT_EMITTED: Final = "a UsageRepriced comes from 'taximeter reprice' and nowhere else"
 """Why an event that states amounts of money is not taken from outside."""
 
+_REPRICED: Final = b'"UsageRepriced"'
 _BETWEEN: Final = b",\n"
 _BETWEEN_EVENTS: Final = b",\n{"
 _ID_FIRST: Final = re.compile(
@@ -77,6 +78,7 @@ _MAX_FAULTS_TOLD: Final = 5
 _MAX_SHOWN: Final = 80
 
 _many: Final = TypeAdapter(list[UsageRecorded])
+_many_repriced: Final = TypeAdapter(list[UsageRepriced])
 _one: Final = TypeAdapter(UsageRecorded)
 _adapters: Final[Mapping[str, TypeAdapter[Any]]] = {
     "UsageCorrected": TypeAdapter(UsageCorrected),
@@ -220,7 +222,9 @@ def dead_letter(
 def _read(value: bytes) -> Sequence[ChargedEvent | Fault]:
     try:
         if value.startswith(b"["):
-            return _many.validate_json(value)
+            # Re-pricings come in records of their own, some thousand records at once.
+            many = _many_repriced if _REPRICED in value else _many
+            return many.validate_json(value)
         return [_one.validate_json(value)]
     except ValidationError:
         return _read_with_care(value)

@@ -169,6 +169,19 @@ def test_both_ways_of_reading_repricings_agree(
             assert quick == careful
 
 
+@given(st.lists(repricings(), min_size=2, max_size=4))
+def test_repricings_are_read_together_as_each_alone(encoded: list[bytes]) -> None:
+    """One that is refused spoils no other, and what is taken means the same."""
+    together = read_record(packed(encoded), NOON)
+    for one, event in zip(together, encoded, strict=True):
+        (alone,) = read_record(event, NOON)
+        if isinstance(alone, Fault):
+            assert isinstance(one, Fault)
+            assert one.reason == alone.reason
+        else:
+            assert one == alone
+
+
 def test_a_repricing_has_the_fields_of_the_event() -> None:
     """A field that the model gets, the quick way gets too, and many go quickly."""
     assert set(Repriced.__struct_fields__) == set(UsageRepriced.model_fields)
