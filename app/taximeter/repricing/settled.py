@@ -22,6 +22,10 @@ from taximeter_sinks.queries import Ledger
 __all__ = ["settled"]
 
 _LOOK_AGAIN_SECONDS: Final = 0.25
+_LONGEST_PAUSE_SECONDS: Final = 1.0
+
+# A look takes a connection for each partition, and the time of whom it waits for.
+_RECORDS_A_SECOND: Final = 500
 _STANDSTILL_SECONDS: Final = 15.0
 
 # A flush writes its progress last, so that the end of the table has it.
@@ -60,7 +64,17 @@ async def _until_none(left: Callable[[], Awaitable[int]], part: str) -> None:
                 f"{count} records wait for the {part}, which does not go on: is one "
                 "running? 'taximeter status' shows it, 'taximeter up' starts all"
             )
-        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+        await asyncio.sleep(_pause(count))
+
+
+def _pause(records: int) -> float:
+    """Return when to look again: the more is left, the later.
+
+    >>> _pause(1), _pause(250), _pause(10_000)
+    (0.25, 0.5, 1.0)
+    """
+    pause = max(_LOOK_AGAIN_SECONDS, records / _RECORDS_A_SECOND)
+    return min(_LONGEST_PAUSE_SECONDS, pause)
 
 
 async def _ends_to_reach(bootstrap: str, topics: Topics) -> dict[int, int]:
