@@ -98,10 +98,15 @@ class Site:
         insert_charges(self.ledger, decoded.table)
 
     def repricings(
-        self, version: str, wanted: CallFilter = _EVERYTHING
+        self, version: str | None, wanted: CallFilter = _EVERYTHING
     ) -> tuple[list[bytes], Comparison]:
-        """Return what a run would send now, and what it would show."""
-        comparison = Comparison(self.books.named(version), Wish('a "reason"', "grace"))
+        """Return what a run would send now, and what it would show.
+
+        Without a version, the prices are those in force when each call was made.
+        """
+        soon = self.now + timedelta(hours=1)
+        prices = self.books.named(version) if version else self.books.known_at(soon)
+        comparison = Comparison(prices, Wish('a "reason"', "grace"))
         extent = Extent.of(self.rows(extent_query(wanted))[0])
         if extent is None:
             return [], comparison

@@ -97,6 +97,15 @@ def test_what_the_list_says_stays_when_a_mark_up_is_put_on(site: Site) -> None:
     assert site.rows(sums) == [(Decimal("8.000000000001"), Decimal("8.000000000001"))]
 
 
+def test_each_call_has_the_price_of_its_moment(site: Site) -> None:
+    """Prices that change between two calls of a stretch change the second one only."""
+    between = NOON + timedelta(seconds=90)
+    site.books.learn(MARKED_UP.model_copy(update={"effective_from": between}), NOON)
+    events, _ = site.repricings(None)
+    (event,) = map(UsageRepriced.model_validate_json, events)
+    assert (event.model, event.new_input_cost_usd) == ("older", 10)
+
+
 @pytest.mark.parametrize(
     ("wanted", "count"),
     [
