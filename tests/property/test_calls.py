@@ -144,6 +144,11 @@ def test_ordinary_records_are_read_quickly() -> None:
     assert read_usage(encode_event(event), NOON, ours=False).plain
 
 
+def _repricing_of(call: str) -> bytes:
+    event = json.loads(encode_event(a_repricing(event_id=an_id("repricing"))))
+    return json.dumps(event | {"reprices": call}).encode()
+
+
 @st.composite
 def repricings(draw: st.DrawFn) -> bytes:
     """Return a re-pricing, with some fields as somebody else might write them."""
@@ -156,6 +161,8 @@ def repricings(draw: st.DrawFn) -> bytes:
 
 
 @given(st.lists(repricings(), min_size=1, max_size=3), st.booleans())
+@example([_repricing_of("0199F3C2-7A11-7C3E-9D2A-5B8F0A1C2D3E")], True)
+@example([_repricing_of("nobody's id")], True)
 def test_both_ways_of_reading_repricings_agree(
     encoded: list[bytes], ours: bool
 ) -> None:

@@ -112,6 +112,11 @@ def test_ordinary_calls_have_one() -> None:
     assert agree(THE_LIST, ("openai", "gpt-4o", "standard"), call, used)
     assert agree(markup, ("acme", "m", "standard"), call, used)
     assert agree(markup, ("acme", "unheard-of", "standard"), call, used)
+    unlisted = a_book(
+        {"provider": "acme", "model": "of-mine", "input_per_million": 2}
+        | {"output_per_million": 3}
+    )
+    assert agree(unlisted, ("acme", "of-mine", "standard"), call, used)
     long = {"text_input_tokens": 200_001}
     assert not agree(THE_LIST, ("google", "gemini-2.5-pro", "standard"), call, long)
 

@@ -12,6 +12,7 @@ from taximeter_schemas.usage import UsageRepriced
 from tests.builders import a_repricing
 from tests.metering import FlatPricer
 
+PAID = {"old_input_cost_usd": Decimal(3), "old_output_cost_usd": Decimal("0.5")}
 LISTED = {"old_list_cost_usd": Decimal(5), "new_list_cost_usd": Decimal("2.5")}
 
 
@@ -21,7 +22,8 @@ LISTED = {"old_list_cost_usd": Decimal(5), "new_list_cost_usd": Decimal("2.5")}
         a_repricing(),
         a_repricing(new_input_cost_usd=Decimal("0.000000000001")),
         a_repricing(old_unpriced_reason="unknown_model"),
-        a_repricing(**LISTED),
+        a_repricing(**PAID),
+        a_repricing(**PAID, **LISTED),
         a_repricing(old_list_cost_usd=Decimal(5)),
     ],
 )
