@@ -47,7 +47,7 @@ _TOLD: Final = 8
 class Prices(Pricer, Protocol):
     """The prices of all times, or of one version."""
 
-    def at(self, occurred_at: datetime) -> PriceBook:
+    def book_at(self, moment: datetime) -> PriceBook:
         """Return the book in force at a moment."""
         ...
 
@@ -132,7 +132,7 @@ class PriceBooks:
         """Return the book that prices what happened and arrived at these moments."""
         if not self._learned:
             return self._installed
-        return self._history(recorded_at).at(occurred_at)
+        return self._history(recorded_at).book_at(occurred_at)
 
     def book_at(self, moment: datetime) -> PriceBook:
         """Return the book in force at a moment, of all versions known now."""
@@ -262,9 +262,9 @@ class _History:
         self._starts = [version.effective_from for version in versions]
         self._books: dict[int, PriceBook] = {}
 
-    def at(self, occurred_at: datetime) -> PriceBook:
+    def book_at(self, moment: datetime) -> PriceBook:
         """Return the book in force at a moment."""
-        place = bisect_right(self._starts, occurred_at)
+        place = bisect_right(self._starts, moment)
         if not place:
             return self._first
         book = self._books.get(place)
@@ -283,7 +283,7 @@ class _History:
         call: Circumstances | None = None,
     ) -> Priced:
         """Return what so much of everything costs, at the prices of its moment."""
-        book = self.at(call.occurred_at) if call else self._first
+        book = self.book_at(call.occurred_at) if call else self._first
         return book.price_counts(provider, model, service_tier, counts, call)
 
 

@@ -175,7 +175,7 @@ class PriceBook:
             return unpriced
         return Priced(input_pico, output_pico, None, self.version, match, listed)
 
-    def at(self, occurred_at: datetime) -> PriceBook:
+    def book_at(self, moment: datetime) -> PriceBook:
         """Return the book in force at a moment: it is always this one."""
         return self
 

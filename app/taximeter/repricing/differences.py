@@ -82,8 +82,8 @@ class Comparison:
         moments = [one.occurred_us for one in calls]
         book = last = None
         if moments:
-            book = self._prices.at(moment_of(min(moments)))
-            last = self._prices.at(moment_of(max(moments)))
+            book = self._prices.book_at(moment_of(min(moments)))
+            last = self._prices.book_at(moment_of(max(moments)))
         if book is not last:
             book = None
         if self._kinds.book is not book:

@@ -103,7 +103,7 @@ def test_each_call_has_the_price_of_its_moment(site: Site) -> None:
     site.books.learn(MARKED_UP.model_copy(update={"effective_from": between}), NOON)
     events, _ = site.repricings(None)
     (event,) = map(UsageRepriced.model_validate_json, events)
-    assert (event.model, event.new_input_cost_usd) == ("older", 10)
+    assert (event.model, event.new_input_cost_usd) == ("older", Decimal(10))
 
 
 @pytest.mark.parametrize(
