@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import pyarrow as pa
 
 from taximeter.repricing.differences import Comparison, Wish
 from taximeter.repricing.priced_calls import priced_calls
@@ -25,10 +24,10 @@ from taximeter_sinks.charged_calls import (
     extent_query,
     stretches,
 )
+from taximeter_sinks.columns import Columns, as_columns
 from taximeter_sinks.decode import RawRecord, decode_charges
 from taximeter_sinks.ledger_rows import insert_charges
 from taximeter_sinks.migrate import migrate
-from taximeter_sinks.quack import as_columns
 from taximeter_sinks.spend import REPRICING_SINCE, unpriced_calls, unpriced_query
 from tests.builders import NOON
 from tests.metering import Bench
@@ -117,7 +116,7 @@ class Site:
         ]
         return events, comparison
 
-    def _stretches(self, wanted: CallFilter, extent: Extent) -> Iterable[pa.Table]:
+    def _stretches(self, wanted: CallFilter, extent: Extent) -> Iterable[Columns]:
         for stretch in stretches(extent, 3):
             query = calls_query(wanted, extent.units, stretch, own=True)
             yield as_columns(self.ledger.execute(query))

@@ -59,11 +59,6 @@ class Rows(NamedTuple):
     rows: list[tuple[Any, ...]]
 
 
-def as_columns(answer: duckdb.DuckDBPyConnection) -> Any:  # noqa: ANN401
-    """Return all of an answer as columns."""
-    return answer.to_arrow_table()
-
-
 def as_rows(answer: duckdb.DuckDBPyConnection) -> Rows:
     """Return all of an answer."""
     return Rows([column[0] for column in answer.description], answer.fetchall())

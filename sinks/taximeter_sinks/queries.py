@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 import duckdb
@@ -26,6 +26,7 @@ from taximeter_sinks.charged_calls import (
     extent_query,
     stretches,
 )
+from taximeter_sinks.columns import Columns, as_columns
 from taximeter_sinks.dimensions import Only
 from taximeter_sinks.hourly import HourSums, hourly_query, hourly_rows
 from taximeter_sinks.ledger_file import open_for_reading
@@ -36,7 +37,6 @@ from taximeter_sinks.quack import (
     Rows,
     ServedLedger,
     ServerAway,
-    as_columns,
     as_rows,
 )
 from taximeter_sinks.read_only import check_read_only
@@ -263,7 +263,7 @@ class Ledger:
 
     def costs_so_far(
         self, wanted: CallFilter, extent: Extent, *, own: bool = False
-    ) -> Iterator[pyarrow.Table]:
+    ) -> Iterator[Columns]:
         """Yield what each call has cost so far, some ten thousand at a time.
 
         See `taximeter_sinks.charged_calls.FACTS`; `own` asks for all of them.

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import pyarrow as pa
-
 from taximeter.repricing.differences import Comparison, ModelTotals, Wish
 from taximeter.repricing.priced_calls import priced_calls
 from taximeter_processors.price_versions import Prices
@@ -16,6 +14,7 @@ from taximeter_producers.kafka import KafkaEmitter
 from taximeter_producers.packing import EncodedEvent
 from taximeter_schemas.errors import BrokerUnavailable
 from taximeter_sinks.charged_calls import CallFilter
+from taximeter_sinks.columns import Columns
 from taximeter_sinks.queries import Ledger
 
 __all__ = ["Aim", "Outcome", "preview", "reprice"]
@@ -99,7 +98,7 @@ async def _compared(
     return Outcome(models, deliveries.sent)
 
 
-async def _ahead(stretches: Iterator[pa.Table]) -> AsyncIterator[pa.Table]:
+async def _ahead(stretches: Iterator[Columns]) -> AsyncIterator[Columns]:
     """Yield each stretch while the next one is being read."""
     following = asyncio.create_task(asyncio.to_thread(next, stretches, None))
     while (stretch := await following) is not None:

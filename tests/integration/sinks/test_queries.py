@@ -287,12 +287,10 @@ async def test_a_repricing_gives_calls_a_price(tmp_path: Path) -> None:
     assert ledger.charged_by_partition()[0].unpriced == 1
     extent = ledger.calls_to_reprice(CallFilter())
     assert extent is not None
-    (table,) = ledger.costs_so_far(CallFilter(), extent)
-    found = table.select(["input_cost_usd", "adjustments", "repricings"]).to_pylist()
-    assert sorted(tuple(row.values()) for row in found) == [
-        (Decimal(0), 0, 0),
-        (Decimal("0.001"), 1, 1),
-    ]
+    (found,) = ledger.costs_so_far(CallFilter(), extent)
+    names = ("input_cost_usd", "adjustments", "repricings")
+    rows = zip(*(found[name] for name in names), strict=True)
+    assert sorted(rows) == [(0, 0, 0), (10**9, 1, 1)]
 
 
 def test_a_ledger_from_before_repricings_is_read(tmp_path: Path) -> None:
