@@ -21,6 +21,7 @@
     ├── BudgetExceeded            a limit is reached, and a call was refused for it
     │   └── ReservationDenied     a budget has no room for what a call may cost
     ├── ReservationUnanswered     nobody said whether a budget has room
+    ├── BudgetUnknown             nobody knows how a budget stands that asks for it
     ├── UsageError                what a provider said of usage cannot be read
     │   ├── UnknownShape          no rules for a body of this shape
     │   └── UsageUnreadable       it contradicts itself, or states nothing
@@ -33,12 +34,14 @@ not an error but a dead letter (`taximeter_schemas.dead_letters`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 __all__ = [
     "BrokerUnavailable",
     "BudgetExceeded",
+    "BudgetUnknown",
     "BufferFull",
     "ConfigurationError",
     "DataDirInUse",
@@ -60,6 +63,7 @@ __all__ = [
     "UnknownShape",
     "UsageError",
     "UsageUnreadable",
+    "subject_words",
 ]
 
 
@@ -211,23 +215,84 @@ class EmitterClosed(EventRefused):
 class BudgetExceeded(TaximeterError):
     """A limit has been reached, so a call that would cost something was not made.
 
-    `budget` is the limit and `spent` what stands against it, both in USD. `subject` is
-    whose limit it is: ("all",), ("user", "ada"), ("user_day", "ada", "2026-11-22"),
-    ("session", "s-1") or ("model", "gpt-4o").
+    `limit` (also called `budget`) is what may be spent, `spent` what stands against it,
+    `estimate` what the call was thought to add, all of them in `unit`. `subject` is
+    whose limit it is: ("all",), ("user", "ada"), ("user&model", "ada", "gpt-4o"), and
+    for the tracker ("user_day", "ada", "2026-11-22"), too. A guard's budget has a
+    `budget_id`, and `resets_at`, unless its period never ends.
     """
 
     def __init__(
-        self, budget: Decimal, spent: Decimal, subject: tuple[str, ...] = ("all",)
+        self,
+        budget: Decimal,
+        spent: Decimal,
+        subject: tuple[str, ...] = ("all",),
+        *,
+        budget_id: str | None = None,
+        estimate: Decimal | None = None,
+        unit: str = "usd",
+        resets_at: datetime | None = None,
     ) -> None:
-        self.budget = budget
+        self.budget = self.limit = budget
         self.spent = spent
         self.subject = subject
-        kind, names = subject[0].removesuffix("_day"), " on ".join(subject[1:])
-        super().__init__(
+        self.budget_id = budget_id
+        self.estimate = estimate
+        self.unit = unit
+        self.resets_at = resets_at
+        super().__init__(self._tracked() if budget_id is None else self._guarded())
+
+    def _tracked(self) -> str:
+        kind, *values = self.subject
+        kind, names = kind.removesuffix("_day"), " on ".join(values)
+        return (
             f"{'this program' if kind == 'all' else f'{kind} {names}'} has spent "
-            f"{spent.normalize():f} USD of a budget of "
-            f"{budget.normalize():f} USD: raise the budget, or reset() the tracker"
+            f"{_plain(self.spent)} USD of a budget of {_plain(self.limit)} USD: "
+            "raise the budget, or reset() the tracker"
         )
+
+    def _guarded(self) -> str:
+        more = self.estimate and f", and {_plain(self.estimate)} more are asked for"
+        at = self.resets_at
+        wait = at and f", or wait until {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return (
+            f"budget {self.budget_id}: {subject_words(self.subject)} has spent "
+            f"{_plain(self.spent)} of {_plain(self.limit)} "
+            f"{'USD' if self.unit == 'usd' else self.unit}{more or ''}: "
+            f"raise its limit{wait or ''}"
+        )
+
+
+class BudgetUnknown(TaximeterError):
+    """Nobody knows how a budget stands, and it says that no call is made then.
+
+    `budget_id` is None where the budgets themselves are not known yet.
+    """
+
+    def __init__(self, budget_id: str | None, reason: str) -> None:
+        self.budget_id = budget_id
+        self.reason = reason
+        which = f"how budget {budget_id} stands" if budget_id else "the budgets"
+        super().__init__(
+            f"nobody knows {which}: {reason}: check with 'taximeter status' that "
+            "everything runs and can be reached, or choose when_unknown: fail_open"
+        )
+
+
+def subject_words(subject: tuple[str, ...]) -> str:
+    """Return a subject for people.
+
+    >>> subject_words(("user&tag:team", "ada", "growth")), subject_words(("all",))
+    ('user ada, tag:team growth', 'everybody')
+    """
+    if subject[0] == "all":
+        return "everybody"
+    kinds = subject[0].split("&")
+    return ", ".join(f"{k} {name}" for k, name in zip(kinds, subject[1:], strict=True))
+
+
+def _plain(amount: Decimal | None) -> str:
+    return f"{(amount or Decimal(0)).normalize():f}"
 
 
 class ReservationDenied(BudgetExceeded):
@@ -246,8 +311,11 @@ class ReservationDenied(BudgetExceeded):
         limit_usd: Decimal,
         estimate_usd: Decimal,
     ) -> None:
-        super().__init__(limit_usd, spent_usd, subject)
-        self.budget_id = budget_id
+        super().__init__(
+            *(limit_usd, spent_usd, subject),
+            budget_id=budget_id,
+            estimate=estimate_usd,
+        )
         self.spent_usd = spent_usd
         self.reserved_usd = reserved_usd
         self.limit_usd = limit_usd
@@ -257,10 +325,6 @@ class ReservationDenied(BudgetExceeded):
             f"{_plain(spent_usd)} are spent and {_plain(reserved_usd)} reserved of "
             f"{_plain(limit_usd)}: raise the limit, or wait for its next period",
         )
-
-
-def _plain(usd: Decimal) -> str:
-    return f"{usd.normalize():f}"
 
 
 class ReservationUnanswered(TaximeterError):
