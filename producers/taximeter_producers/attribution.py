@@ -20,14 +20,21 @@ from taximeter_schemas.ids import time_ordered_id
 from taximeter_schemas.usage import UsageRecorded
 
 __all__ = [
+    "BUDGET_IGNORED",
     "Attribution",
     "Reserved",
     "attribute",
     "attributed",
     "current_attribution",
+    "ignoring_budgets",
+    "label",
+    "merged_tags",
     "reserved",
     "usage_recorded",
 ]
+
+BUDGET_IGNORED: Final = "budget_ignored"
+"""The tag of events of calls for which somebody said to ignore budgets: the reason."""
 
 _MAX_LABEL_CHARACTERS: Final = 256
 _MAX_TAGS: Final = 32
@@ -52,6 +59,7 @@ class Attribution:
     endpoint: str | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     reserved: Reserved | None = None
+    budgets_ignored: str | None = None
 
     def take_reservation(self) -> None:
         """Say that an event will be made that settles what was reserved, if it was."""
@@ -70,7 +78,17 @@ class Attribution:
         }
         self.take_reservation()
         said: dict[str, Any] = {k: v for k, v in named.items() if v is not None}
-        return said | ({"tags": dict(self.tags)} if self.tags else {})
+        tags = self._with_reason(self.tags)
+        return said | ({"tags": dict(tags)} if tags else {})
+
+    def merged(self, given: Mapping[str, object]) -> Mapping[str, str]:
+        """Return an event's own tags over these; the reason is nobody's to change."""
+        return self._with_reason(merged_tags(self.tags, given))
+
+    def _with_reason(self, tags: Mapping[str, str]) -> Mapping[str, str]:
+        if self.budgets_ignored is None:
+            return tags
+        return merged_tags(tags, {BUDGET_IGNORED: self.budgets_ignored})
 
 
 _NOBODY: Final = Attribution()
@@ -114,7 +132,7 @@ def attribute(
         "endpoint": label(endpoint),
     }
     labels: dict[str, Any] = {k: text for k, text in said.items() if text is not None}
-    inner = replace(outer, tags=_merged(outer.tags, tags or {}), **labels)
+    inner = replace(outer, tags=merged_tags(outer.tags, tags or {}), **labels)
     token = _current.set(inner)
     try:
         yield inner
@@ -132,6 +150,24 @@ def reserved(by: Reserved) -> Iterator[None]:
         _current.reset(token)
 
 
+@contextmanager
+def ignoring_budgets(reason: str) -> Iterator[Attribution]:
+    """Let the calls inside the block pass every budget, and let their events say so.
+
+    It is no tag that `attribute` could set: whoever may name tags may not do this.
+
+    >>> with ignoring_budgets("incident 42"):
+    ...     attributed()
+    {'tags': {'budget_ignored': 'incident 42'}}
+    """
+    inner = replace(_current.get(), budgets_ignored=label(reason) or "no reason given")
+    token = _current.set(inner)
+    try:
+        yield inner
+    finally:
+        _current.reset(token)
+
+
 def attributed(
     by: Attribution | None = None, /, **event_fields: object
 ) -> dict[str, Any]:
@@ -143,10 +179,11 @@ def attributed(
     ...     attributed(user_id="bob", tags={"team": "x"})
     {'user_id': 'bob', 'tags': {'env': 'prod', 'team': 'x'}}
     """
-    inherited = (by or _current.get()).fields()
+    around = by or _current.get()
+    inherited = around.fields()
     merged = inherited | event_fields
     if "tags" in inherited and "tags" in event_fields:
-        merged["tags"] = _tags(inherited["tags"], event_fields["tags"])
+        merged["tags"] = _tags(around, event_fields["tags"])
     return merged
 
 
@@ -165,9 +202,9 @@ def usage_recorded(
     return UsageRecorded.model_validate(defaults | attributed(**event_fields))
 
 
-def _tags(outer: Mapping[str, str], given: object) -> object:
+def _tags(around: Attribution, given: object) -> object:
     """Merge tags; what are none are left for the event's own validation to name."""
-    return dict(_merged(outer, given)) if isinstance(given, Mapping) else given
+    return dict(around.merged(given)) if isinstance(given, Mapping) else given
 
 
 def label(value: object) -> str | None:
@@ -181,9 +218,13 @@ def label(value: object) -> str | None:
     return str(value)[:_MAX_LABEL_CHARACTERS] or None
 
 
-def _merged(outer: Mapping[str, str], inner: Mapping[str, object]) -> Mapping[str, str]:
+def merged_tags(
+    outer: Mapping[str, str], inner: Mapping[str, object]
+) -> Mapping[str, str]:
+    """Return the tags of both as labels; the inner ones win."""
     named = {label(name): label(value) for name, value in inner.items()}
     fitting = {k: v for k, v in named.items() if k is not None and v is not None}
     # The innermost were said last; of too many, the outermost are left out.
-    merged = list((dict(outer) | fitting).items())[-_MAX_TAGS:]
+    kept = {name: value for name, value in outer.items() if name not in fitting}
+    merged = list((kept | fitting).items())[-_MAX_TAGS:]
     return MappingProxyType(dict(merged))
