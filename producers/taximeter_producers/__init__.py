@@ -18,6 +18,11 @@ if TYPE_CHECKING:
         usage_recorded,
     )
     from taximeter_producers.emitter import Emitter, EmitterStats, MemoryEmitter
+    from taximeter_producers.guard.asgi import BudgetMiddleware
+    from taximeter_producers.guard.budget_guard import BudgetGuard
+    from taximeter_producers.guard.enforcement import enforce
+    from taximeter_producers.guard.outcomes import BudgetWarning
+    from taximeter_producers.guard.verdicts import Decision
     from taximeter_producers.kafka import KafkaEmitter
     from taximeter_producers.litellm_callback import LiteLLMCallback
     from taximeter_producers.provider_usage import (
@@ -30,6 +35,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Attribution",
+    "BudgetGuard",
+    "BudgetMiddleware",
+    "BudgetWarning",
+    "Decision",
     "Emitter",
     "EmitterStats",
     "KafkaEmitter",
@@ -39,6 +48,7 @@ __all__ = [
     "attribute",
     "attributed",
     "current_attribution",
+    "enforce",
     "reading_from_response",
     "usage_from_response",
     "usage_from_stream",
@@ -47,12 +57,17 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BudgetGuard": "guard.budget_guard",
+    "BudgetMiddleware": "guard.asgi",
+    "BudgetWarning": "guard.outcomes",
+    "Decision": "guard.verdicts",
     "Emitter": "emitter",
     "EmitterStats": "emitter",
     "KafkaEmitter": "kafka",
     "LiteLLMCallback": "litellm_callback",
     "MemoryEmitter": "emitter",
     "UsageReading": "usage_readings",
+    "enforce": "guard.enforcement",
     "reading_from_response": "provider_usage",
     "usage_from_response": "provider_usage",
     "usage_from_stream": "provider_usage",
