@@ -12,10 +12,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from taximeter.applying_budgets import apply_budgets
+    from taximeter.call_estimates import CallEstimates
     from taximeter.estimates import Estimate, Estimator, estimate
+    from taximeter.litellm_guard import LiteLLMGuard
     from taximeter.notebook import NotebookLedger, open_ledger
     from taximeter.tracker import CostTracker
     from taximeter_producers import (
+        BudgetGuard,
+        BudgetMiddleware,
+        BudgetWarning,
+        Decision,
         Emitter,
         EmitterStats,
         KafkaEmitter,
@@ -23,25 +29,33 @@ if TYPE_CHECKING:
         MemoryEmitter,
         UsageReading,
         attribute,
+        enforce,
         reading_from_response,
         usage_from_response,
         usage_from_stream,
         usage_not_understood,
         usage_recorded,
     )
-    from taximeter_schemas.errors import BudgetExceeded
+    from taximeter_schemas.errors import BudgetExceeded, BudgetUnknown
     from taximeter_schemas.topics import Topics
     from taximeter_schemas.usage import Usage, UsageCorrected, UsageRecorded
 
 __all__ = [
     "BudgetExceeded",
+    "BudgetGuard",
+    "BudgetMiddleware",
+    "BudgetUnknown",
+    "BudgetWarning",
+    "CallEstimates",
     "CostTracker",
+    "Decision",
     "Emitter",
     "EmitterStats",
     "Estimate",
     "Estimator",
     "KafkaEmitter",
     "LiteLLMCallback",
+    "LiteLLMGuard",
     "MemoryEmitter",
     "NotebookLedger",
     "Topics",
@@ -51,6 +65,7 @@ __all__ = [
     "UsageRecorded",
     "apply_budgets",
     "attribute",
+    "enforce",
     "estimate",
     "open_ledger",
     "reading_from_response",
@@ -62,12 +77,15 @@ __all__ = [
 
 _HOMES = {
     "BudgetExceeded": "taximeter_schemas.errors",
+    "BudgetUnknown": "taximeter_schemas.errors",
+    "CallEstimates": "taximeter.call_estimates",
     "CostTracker": "taximeter.tracker",
     "apply_budgets": "taximeter.applying_budgets",
     "NotebookLedger": "taximeter.notebook",
     "open_ledger": "taximeter.notebook",
     "Estimate": "taximeter.estimates",
     "Estimator": "taximeter.estimates",
+    "LiteLLMGuard": "taximeter.litellm_guard",
     "estimate": "taximeter.estimates",
     "Topics": "taximeter_schemas.topics",
     "Usage": "taximeter_schemas.usage",

@@ -31,7 +31,11 @@ from taximeter_producers.provider_usage import usage_not_understood
 from taximeter_producers.usage_shapes.bodies import Part
 from taximeter_producers.usage_shapes.facts import cost_usd
 from taximeter_schemas.clock import Clock, SystemClock
-from taximeter_schemas.errors import UsageUnreadable
+from taximeter_schemas.errors import (
+    BudgetExceeded,
+    BudgetUnknown,
+    UsageUnreadable,
+)
 from taximeter_schemas.ids import derived_id, response_event_id
 from taximeter_schemas.usage import UsageNotUnderstood, UsageRecorded
 
@@ -167,6 +171,8 @@ class LiteLLMCallback(CustomLogger):
         operation = _operation(part(call, "call_type"))
         if operation is None or part(call, "cache_hit") is True:
             return None
+        if isinstance(part(call, "exception"), BudgetExceeded | BudgetUnknown):
+            return None  # it was refused, and reached no provider
         if failed:
             # An interrupted stream leaves what it had used by then.
             response = {"usage": part(call, "combined_usage_object")}

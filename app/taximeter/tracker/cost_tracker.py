@@ -62,14 +62,14 @@ class CostTracker(CallTracker, CustomLogger):
         """
         return litellm_calls.guarded(function, lambda _: [self])
 
-    def before_call(self, call: Mapping[str, object]) -> None:
+    def before_call(self, call: Mapping[str, object]) -> str | None:
         """Raise if a call may not be made, and the tracker was told to raise.
 
         Raises:
             BudgetExceeded: says which limit, and what was spent.
         """
         if not self._raises:
-            return
+            return None
         asked = attribution_in_call(litellm_calls.as_logged(call))
         around = current_attribution()
         self.check(
@@ -78,6 +78,7 @@ class CostTracker(CallTracker, CustomLogger):
             model=litellm_calls.model_of(call),
             provider=litellm_calls.provider_of(call),
         )
+        return None
 
     def returned(self, call_id: object, response: object) -> None:
         """Count a call that has just returned, in the thread that made it."""
