@@ -15,6 +15,7 @@ from taximeter.api import (
     budgets,
     definitions,
     events,
+    guard,
     health,
     metrics,
     reservations,
@@ -93,7 +94,17 @@ def create_app(
 
     app = FastAPI(lifespan=lifespan, **_described())
     app.add_middleware(RequestCounts, counts=answered)
-    for module in (events, spend, budgets, definitions, health, metrics, reservations):
+    routers = (
+        events,
+        spend,
+        budgets,
+        definitions,
+        guard,
+        health,
+        metrics,
+        reservations,
+    )
+    for module in routers:
         app.include_router(module.router)
     explain_faults(app)
     describe_events(app)

@@ -71,7 +71,9 @@ class _Pattern:
 
     def __init__(self, kind: str, each: frozenset[str]) -> None:
         self.dimensions = dimensions_of(kind)
-        self._fixed = tuple(d not in each for d in self.dimensions)
+        places = range(len(self.dimensions))
+        self._fixed = tuple(n for n in places if self.dimensions[n] not in each)
+        self._each = tuple(n for n in places if n not in self._fixed)
         self._rules: dict[tuple[str, ...], list[Rule]] = {}
 
     def add(self, rule: Rule) -> None:
@@ -92,12 +94,10 @@ class _Pattern:
                 yield Covering(rule, values)
 
     def _key(self, values: tuple[str, ...]) -> tuple[str, ...]:
-        pairs = zip(values, self._fixed, strict=True)
-        return tuple([value for value, fixed in pairs if fixed])
+        return tuple([values[place] for place in self._fixed])
 
     def _is_excepted(self, rule: Rule, values: tuple[str, ...]) -> bool:
-        pairs = zip(values, self._fixed, strict=True)
-        return any(v in rule.exceptions for v, fixed in pairs if not fixed)
+        return any(values[place] in rule.exceptions for place in self._each)
 
 
 def _plan_of(plans: Mapping[str, str], user: str) -> str | None:

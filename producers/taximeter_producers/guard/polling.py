@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from time import monotonic
-from typing import Any, Final
-from urllib.error import URLError
+from typing import Final
 from urllib.request import Request, urlopen
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from taximeter_producers.emitter import Rarely
 from taximeter_producers.guard.feeds import Told
-from taximeter_schemas.budgets import BudgetStatus, budget_event_adapter
+from taximeter_schemas.budgets import BudgetDefined, BudgetStatus, PlanAssigned
 from taximeter_schemas.errors import ConfigurationError
 
 __all__ = ["ApiFeed"]
@@ -24,6 +22,14 @@ log = logging.getLogger(__name__)
 _ANSWER_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 5.0
 _MOST: Final = 10_000
+
+
+class _Known(BaseModel):
+    """What the API answers."""
+
+    budgets: list[BudgetDefined]
+    plans: list[PlanAssigned]
+    statuses: list[BudgetStatus]
 
 
 class ApiFeed:
@@ -67,7 +73,7 @@ class ApiFeed:
             asked_at = monotonic()
             try:
                 self._ask()
-            except (URLError, OSError, ValueError, KeyError) as error:
+            except (OSError, ValueError) as error:
                 self._say(error)
             except Exception:
                 log.exception("how budgets stand could not be asked")
@@ -76,20 +82,12 @@ class ApiFeed:
             self._stopping.wait(self._poll_seconds)
 
     def _ask(self) -> None:
-        defined = self._answer("/v1/budgets")
-        events = [*defined["budgets"], *defined["plans"]]
-        standing = self._answer(f"/v1/budgets/status?limit={_MOST}")
-        statuses = [BudgetStatus.model_validate(row) for row in standing["budgets"]]
-        budgets = [budget_event_adapter.validate_json(json.dumps(e)) for e in events]
-        now = self._told.clock.now()
-        self._told.budgets.replace(budgets)
-        self._told.standings.replace(((_key(one), one) for one in statuses), now)
-
-    def _answer(self, path: str) -> dict[str, Any]:
-        request = Request(f"{self._url}{path}")  # noqa: S310 - checked above
+        request = Request(f"{self._url}/v1/budgets/guard?limit={_MOST}")  # noqa: S310 - checked above
         with urlopen(request, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310
-            found: dict[str, Any] = json.load(answer)
-        return found
+            known = _Known.model_validate_json(answer.read())
+        now = self._told.clock.now()
+        self._told.budgets.replace([*known.budgets, *known.plans])
+        self._told.standings.replace(((_key(one), one) for one in known.statuses), now)
 
     def _say(self, error: Exception) -> None:
         if isinstance(error, ValidationError):

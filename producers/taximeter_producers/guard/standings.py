@@ -20,11 +20,15 @@ _Slot = tuple[str, tuple[str, ...]]
 
 
 class Standing(NamedTuple):
-    """A `BudgetStatus` in short: there may be a hundred thousand of them."""
+    """A `BudgetStatus` in short: there may be a hundred thousand of them.
+
+    One that `rolls` is about the last so much time, and not about the calendar.
+    """
 
     key: bytes
     kind: str
     period: str
+    rolls: bool
     start: datetime | None
     end: datetime | None
     spent_pico: int
@@ -53,11 +57,6 @@ class Standing(NamedTuple):
         """Tell whether its period is the one of now."""
         begun = self.rolls or self.start is None or self.start <= now
         return begun and not self.is_over(now)
-
-    @property
-    def rolls(self) -> bool:
-        """Whether it is about the last so much time, and not about the calendar."""
-        return self.period.startswith("rolling_")
 
 
 class Standings:
@@ -132,6 +131,7 @@ def _standing(key: bytes, status: BudgetStatus) -> Standing:
         key,
         status.subject_kind,
         status.period,
+        status.period.startswith("rolling_"),
         status.period_start,
         status.period_end,
         pico_from_usd(status.spent_usd),

@@ -414,8 +414,8 @@ def test_without_news_each_budget_does_what_it_chose(
 def test_what_is_exceeded_stays_so_without_news() -> None:
     """Spend of a period does not shrink; when the period is over, nobody knows."""
     clock = ManualClock(NOON)
-    known = [a_budget(), a_status(spent_usd="10")]
-    guard, _ = a_guard(known, age=31, clock=clock)
+    exceeded = a_status(spent_usd="10")
+    guard, _ = a_guard([a_budget(), exceeded], age=31, clock=clock)
 
     with pytest.raises(BudgetExceeded):
         guard.check()
