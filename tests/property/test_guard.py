@@ -152,8 +152,10 @@ class Naive:
         ]
         if not falling:
             return self.concluded(call, [])
+        # That another model is free as well, nobody said.
+        other = {**call, "estimate_usd": call.get("estimate_usd") or None}
         tried = [
-            self.concluded({**call, "model": budget.fallback_model}, falling)
+            self.concluded({**other, "model": budget.fallback_model}, falling)
             for budget in falling
         ]
         return next((one for one in tried if one[0] == "pass"), tried[0])
@@ -205,7 +207,7 @@ class Naive:
         """Tell whether a call has no room in a budget."""
         spent = self.spent(budget, call)
         adds = {
-            "usd": Decimal(call.get("estimate_usd", 0)),
+            "usd": Decimal(call.get("estimate_usd") or 0),
             "tokens": Decimal(call.get("estimate_tokens", 0)),
             "calls": Decimal(1),
         }[budget.unit]

@@ -54,9 +54,17 @@ class Asked:
         return None if tokens is None else Decimal(tokens)
 
     def of_model(self, model: str) -> Asked:
-        """Return the same call of another model, whoever sells that."""
+        """Return the same call of another model, whoever sells that.
+
+        It is thought to cost what this one does, unless this one is free.
+        """
         others = {k: v for k, v in self.named.items() if k not in ("model", "provider")}
-        return replace(self, named=others | _sold(model, None), model=model)
+        return replace(
+            self,
+            named=others | _sold(model, None),
+            model=model,
+            estimate_pico=self.estimate_pico or None,
+        )
 
 
 def asked_for(  # noqa: PLR0913 - all that a call can say of itself

@@ -182,7 +182,8 @@ def _over(covering: Covering, standing: Standing | None, asked: Asked) -> _Over 
     rule = covering.rule
     limit, used, end = rule.limit, 0, None
     if standing is not None:
-        used, end = standing.used(rule.unit), standing.end
+        used = standing.used(rule.unit)
+        end = None if standing.rolls else standing.end  # one that rolls has no end
         if rule.hands_on and standing.limit_unit == rule.unit:
             limit = standing.limit or 0
     if used < limit and used + asked.adds(rule.unit) <= limit:

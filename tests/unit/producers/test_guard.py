@@ -225,7 +225,9 @@ def test_a_rolling_period_counts_until_all_of_it_has_rolled_out() -> None:
         spent_usd="10",
     )
     guard, feed = a_guard([a_budget(period="rolling_day"), rolling], clock=clock)
-    assert not allows(guard)
+    with pytest.raises(BudgetExceeded) as caught:
+        guard.check()
+    assert caught.value.resets_at is None
     clock.move(timedelta(hours=23))
     assert not allows(guard)
     clock.move(timedelta(hours=1))
@@ -375,6 +377,15 @@ def test_a_budget_that_blocks_the_model_only_does_not_block_the_fallback() -> No
     with pytest.raises(BudgetExceeded) as caught:
         guard.check(user="ada", model="gpt-4o")
     assert caught.value.budget_id == "c"
+
+
+def test_that_a_call_is_free_says_nothing_of_the_fallback() -> None:
+    """Nobody said what that costs, so its limits hold."""
+    calls = _falls_back(limit_usd=None, limit_calls=0)
+    own = a_budget(budget_id="mini", scope={"model": "gpt-4o-mini"}, limit_usd="0")
+    guard, _ = a_guard([calls, own])
+
+    assert not allows(guard, user="ada", model="local", estimate_usd=0)
 
 
 def test_two_fallbacks_are_tried_in_turn() -> None:
