@@ -159,6 +159,7 @@ def test_estimates_of_calls() -> None:
     plain = estimates({"model": "gpt-4", "messages": [{"content": "Hello there!"}]})
     parts = [{"type": "text", "text": "Hello there!"}, {"type": "image_url"}]
 
+    assert plain is not None
     assert plain == Decimal("0.00069")
     assert estimates({"model": "gpt-4", "messages": [{"content": parts}]}) == plain
     assert estimates({"model": "gpt-4", "input": "Hello there!", "n": 2}) == (

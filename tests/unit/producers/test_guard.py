@@ -457,8 +457,13 @@ def test_a_budget_can_be_ignored_for_a_reason(
     known: list[BudgetEvent | BudgetStatus] = [_falls_back(), other, exceeded]
     guard, _ = a_guard(known)
 
-    for _ in range(2):
-        decision = guard.check(user="ada", model="gpt-4o", ignore_budget="incident 42")
+    asked: dict[str, Any] = {
+        "user": "ada",
+        "model": "gpt-4o",
+        "ignore_budget": "incident 42",
+    }
+    decision = guard.check(**asked)
+    assert guard.check(**asked) is not decision
     with ignoring_budgets("incident 43"):
         assert guard.check(user="ada", model="gpt-4o").ignored == "incident 43"
 
