@@ -11,10 +11,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, TypeVar
 
-from pydantic import Field, SecretStr, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from taximeter.api.room import MAX_BODY_BYTES, Limits
+from taximeter_producers.meter_settings import MeterSettings
 from taximeter_schemas.budgets import TimeZone
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.subjects import ALWAYS_COUNTED, SubjectKind
@@ -273,6 +281,7 @@ def reference() -> str:
     for part in PARTS:
         title = part.__name__.removesuffix("Settings")
         parts.append(_section(title, part, common))
+    parts.append(_section("`taximeter.start()`", MeterSettings, set()))
     return "\n".join([_HEAD, *parts])
 
 
@@ -284,7 +293,7 @@ Generated from `app/taximeter/settings.py` by `python -m taximeter.settings`.
 """
 
 
-def _section(title: str, part: type[CommonSettings], without: set[str]) -> str:
+def _section(title: str, part: type[BaseModel], without: set[str]) -> str:
     rows = [
         f"| `{_PREFIX}{name.upper()}` | {_default(field.default)} | "
         f"{field.description} |"

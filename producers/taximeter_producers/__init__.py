@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from taximeter_producers.guard.verdicts import Decision
     from taximeter_producers.kafka import KafkaEmitter
     from taximeter_producers.litellm_callback import LiteLLMCallback
+    from taximeter_producers.meter import Meter, start, stop
     from taximeter_producers.provider_usage import (
         reading_from_response,
         usage_from_response,
@@ -44,12 +45,15 @@ __all__ = [
     "KafkaEmitter",
     "LiteLLMCallback",
     "MemoryEmitter",
+    "Meter",
     "UsageReading",
     "attribute",
     "attributed",
     "current_attribution",
     "enforce",
     "reading_from_response",
+    "start",
+    "stop",
     "usage_from_response",
     "usage_from_stream",
     "usage_not_understood",
@@ -66,9 +70,12 @@ _HOMES = {
     "KafkaEmitter": "kafka",
     "LiteLLMCallback": "litellm_callback",
     "MemoryEmitter": "emitter",
+    "Meter": "meter",
     "UsageReading": "usage_readings",
     "enforce": "guard.enforcement",
     "reading_from_response": "provider_usage",
+    "start": "meter",
+    "stop": "meter",
     "usage_from_response": "provider_usage",
     "usage_from_stream": "provider_usage",
     "usage_not_understood": "provider_usage",
