@@ -31,13 +31,17 @@ if TYPE_CHECKING:
         UsageReading,
         attribute,
         enforce,
+        instrument,
         reading_from_response,
         start,
         stop,
+        uninstrument,
+        unwrap,
         usage_from_response,
         usage_from_stream,
         usage_not_understood,
         usage_recorded,
+        wrap,
     )
     from taximeter_schemas.errors import BudgetExceeded, BudgetUnknown
     from taximeter_schemas.topics import Topics
@@ -71,14 +75,18 @@ __all__ = [
     "attribute",
     "enforce",
     "estimate",
+    "instrument",
     "open_ledger",
     "reading_from_response",
     "start",
     "stop",
+    "uninstrument",
+    "unwrap",
     "usage_from_response",
     "usage_from_stream",
     "usage_not_understood",
     "usage_recorded",
+    "wrap",
 ]
 
 _HOMES = {

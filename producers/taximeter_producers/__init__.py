@@ -33,6 +33,12 @@ if TYPE_CHECKING:
         usage_not_understood,
     )
     from taximeter_producers.usage_readings import UsageReading
+    from taximeter_producers.wrapping.wrap import (
+        instrument,
+        uninstrument,
+        unwrap,
+        wrap,
+    )
 
 __all__ = [
     "Attribution",
@@ -51,13 +57,17 @@ __all__ = [
     "attributed",
     "current_attribution",
     "enforce",
+    "instrument",
     "reading_from_response",
     "start",
     "stop",
+    "uninstrument",
+    "unwrap",
     "usage_from_response",
     "usage_from_stream",
     "usage_not_understood",
     "usage_recorded",
+    "wrap",
 ]
 
 _HOMES = {
@@ -73,12 +83,16 @@ _HOMES = {
     "Meter": "meter",
     "UsageReading": "usage_readings",
     "enforce": "guard.enforcement",
+    "instrument": "wrapping.wrap",
     "reading_from_response": "provider_usage",
     "start": "meter",
     "stop": "meter",
+    "uninstrument": "wrapping.wrap",
+    "unwrap": "wrapping.wrap",
     "usage_from_response": "provider_usage",
     "usage_from_stream": "provider_usage",
     "usage_not_understood": "provider_usage",
+    "wrap": "wrapping.wrap",
 }
 
 

@@ -25,6 +25,7 @@ from taximeter_producers.attribution import (
     current_attribution,
     label,
 )
+from taximeter_producers.call_ids import call_event_id, request_id_in
 from taximeter_producers.emitter import Rarely, TakesEvents
 from taximeter_producers.litellm_usage import chosen_for, part, usage_of
 from taximeter_producers.provider_usage import usage_not_understood
@@ -36,7 +37,7 @@ from taximeter_schemas.errors import (
     BudgetUnknown,
     UsageUnreadable,
 )
-from taximeter_schemas.ids import derived_id, response_event_id
+from taximeter_schemas.ids import derived_id
 from taximeter_schemas.usage import UsageNotUnderstood, UsageRecorded
 
 __all__ = ["LiteLLMCallback", "attribution_in_call"]
@@ -214,9 +215,12 @@ def _operation(call_type: object) -> str | None:
 
 def _event_id(provider: str, call: object, response: object, start: object) -> UUID:
     """Return the id that both of litellm's hooks, and other integrations, arrive at."""
-    response_id = part(response, "id")
-    if response_id:
-        return response_event_id(provider, str(response_id))
+    failed = part(part(call, "exception"), "litellm_response_headers")
+    sent_along = part(part(call, "optional_params"), "extra_headers")
+    request_id = request_id_in(failed or part(call, "response_headers"), sent_along)
+    named = call_event_id(provider, part(response, "id"), request_id)
+    if named is not None:
+        return named
     # litellm keeps its own id over retries; each attempt starts at another moment.
     return derived_id("litellm", str(part(call, "litellm_call_id")), str(start))
 

@@ -98,7 +98,8 @@ def usage_from_stream(
     """Return what a streamed call used, from all of its chunks.
 
     Where the stream states no usage, or was cut short before it could, the tokens are
-    counted by litellm's tokenizers and the reading says "estimated".
+    counted by litellm's tokenizers, or without litellm by their length, and the
+    reading says "estimated".
 
     Args:
         chunks: the stream's events in their order: objects, JSON, or lines of
@@ -261,11 +262,7 @@ def _estimated(
     known = joined.body.get("usage")
     so_far = _read(name, rules, joined.body) if isinstance(known, dict) else None
     of = model or text(Part(joined.body, ""), *MODELS)
-    try:
-        given, made = estimated_tokens(of or "", messages, "".join(joined.texts))
-    except ImportError:
-        reason = "is not stated, and estimating it needs taximeter[llm]"
-        raise UsageUnreadable(name, "usage", reason) from None
+    given, made = estimated_tokens(of or "", messages, "".join(joined.texts))
     if so_far is not None:
         usage = _at_least(so_far.usage, made)
     else:

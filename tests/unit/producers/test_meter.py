@@ -30,6 +30,7 @@ heavy = {"litellm", "faust", "duckdb", "openai", "anthropic", "httpx", "httpx2",
          "pydantic", "aiokafka"} & set(sys.modules)
 assert not heavy, heavy
 taximeter.start(taximeter.MemoryEmitter())
+taximeter.wrap, taximeter.instrument, taximeter.uninstrument
 heavy = {"litellm", "faust", "duckdb", "openai", "anthropic", "httpx", "httpx2",
          "aiokafka"} & set(sys.modules)
 assert not heavy, heavy

@@ -1,0 +1,79 @@
+"""Where each provider's library keeps its HTTP clients, and where its calls begin.
+
+Names of libraries and of what is in them stand here and nowhere else. They are looked
+at, never imported: a library that nobody imported has no clients.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+__all__ = ["LIBRARIES", "Library", "library_of"]
+
+
+@dataclass(frozen=True)
+class Library:
+    """One provider's Python client.
+
+    Attributes:
+        name: the package that its clients' classes are in.
+        http: paths of attributes from a client to its HTTP clients.
+        begins: module, class and method that every call goes through.
+        http_there: paths to the HTTP clients from the object of that class.
+    """
+
+    name: str
+    http: tuple[str, ...]
+    begins: tuple[tuple[str, str, str], ...]
+    http_there: tuple[str, ...]
+
+    def http_clients(self, client: object) -> list[Any]:
+        """Return the HTTP clients of a client."""
+        return list(_found(client, self.http))
+
+    def http_clients_there(self, inner: object) -> list[Any]:
+        """Return the HTTP clients of the object that a call goes through."""
+        return list(_found(inner, self.http_there))
+
+    def entrances(self) -> Iterator[tuple[type, str]]:
+        """Yield the classes and methods that calls go through, of what is imported."""
+        for module, name, method in self.begins:
+            kind = getattr(sys.modules.get(module), name, None)
+            if kind is not None and method in vars(kind):
+                yield kind, method
+
+
+def _stainless(name: str) -> Library:
+    """Describe a library of the generator that OpenAI and Anthropic use."""
+    base = f"{name}._base_client"
+    return Library(
+        name,
+        ("_client",),
+        ((base, "SyncAPIClient", "request"), (base, "AsyncAPIClient", "request")),
+        ("_client",),
+    )
+
+
+LIBRARIES: Final = (_stainless("openai"), _stainless("anthropic"))
+
+
+def library_of(client: object) -> Library | None:
+    """Return the library that a client is of, be its class derived from theirs."""
+    modules = {kind.__module__ for kind in type(client).__mro__}
+    for library in LIBRARIES:
+        inside = f"{library.name}."
+        if any(name == library.name or name.startswith(inside) for name in modules):
+            return library
+    return None
+
+
+def _found(start: object, paths: Iterable[str]) -> Iterator[Any]:
+    for path in paths:
+        at: Any = start
+        for name in path.split("."):
+            at = getattr(at, name, None)
+        if at is not None and hasattr(type(at), "send"):
+            yield at

@@ -1,0 +1,86 @@
+"""Does what takes its time after a call in a thread of its own: counting tokens.
+
+A tokenizer is loaded in seconds and counts in milliseconds, which the caller of an LLM
+must not wait for. And what the garbage collector finds, which may run in the middle of
+anything, is only handed over here and finished in this thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Final
+
+from taximeter_producers import exits
+
+__all__ = ["Later", "later"]
+
+log = logging.getLogger(__name__)
+
+
+class Later:
+    """One daemon thread and what waits for it, in order."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._waiting: SimpleQueue[Callable[[], object]] = SimpleQueue()
+
+    def ready(self) -> None:
+        """Have the thread run; not to be called by a finalizer, unlike `put`."""
+        if self._thread is not None:
+            return
+        with self._lock:
+            if self._thread is None:
+                exits.watch(self, sigterm=False)
+                self._thread = threading.Thread(
+                    target=self._run, name="taximeter-later", daemon=True
+                )
+                self._thread.start()
+
+    def put(self, work: Callable[[], object]) -> None:
+        """Have this done; may be called from anywhere, a finalizer included."""
+        self._waiting.put(work)
+
+    def drain(self, timeout: float | None = None) -> bool:
+        """Wait until what was put so far is done; False if time ran out."""
+        if self._waiting.empty() and self._thread is None:
+            return True
+        self.ready()
+        done = threading.Event()
+        self._waiting.put(done.set)
+        return done.wait(timeout)
+
+    def _run(self) -> None:
+        waiting = self._waiting
+        while True:
+            work = waiting.get()
+            try:
+                work()
+            except Exception:
+                log.exception("a call could not be recorded")
+
+    def save(self, timeout: float | None = None) -> bool:
+        """Do what waits, before the process ends."""
+        return self.drain(timeout)
+
+    def close(self, timeout: float | None = 10.0) -> bool:
+        """Do what waits, before the process ends."""
+        return self.drain(timeout)
+
+    def before_fork(self) -> None:
+        """Do nothing: the parent's thread goes on."""
+
+    def after_fork(self) -> None:
+        """Do nothing: the parent's thread goes on."""
+
+    def start_over(self) -> None:
+        """Begin with nothing and without a thread; what a forked child needs."""
+        self._lock = threading.Lock()
+        self._thread = None
+        self._waiting = SimpleQueue()
+
+
+later: Final = Later()

@@ -1,0 +1,139 @@
+"""The one place where a client is metered: `send` of the HTTP client that it uses.
+
+The method is set on that one object, so nobody else's HTTP is touched; requests that
+no provider's library made pass untouched too, where the object is shared.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+from taximeter_producers.emitter import Rarely
+from taximeter_producers.meter import Meter, current_meter
+from taximeter_producers.wrapping.exchange import Exchange
+from taximeter_producers.wrapping.reading import meter_reading
+from taximeter_producers.wrapping.routes import route_of
+
+__all__ = ["Seam"]
+
+log = logging.getLogger(__name__)
+
+_MARK: Final = "_taximeter_seam"
+_OF_LIBRARIES: Final = (
+    "x-stainless-lang",  # OpenAI's and Anthropic's
+    "x-fern-language",  # Cohere's
+    "x-goog-api-client",
+)
+_NAMES: Final = ("mistral", "speakeasy")
+_unstarted: Final = Rarely()
+
+
+class Seam:
+    """How one HTTP client is metered.
+
+    Args:
+        meter: takes the events; None for the one of the process.
+        provider: whose host it is, where that cannot be seen by its name.
+    """
+
+    def __init__(self, meter: Meter | None = None, provider: str | None = None) -> None:
+        self._meter = meter
+        self._provider = provider
+
+    def put_into(self, http: Any) -> bool:
+        """Meter an HTTP client; False if it was already, which changes nothing."""
+        if _MARK in vars(http):
+            return False
+        before = vars(http).get("send")
+        kind = _async_send if hasattr(http, "aclose") else _send
+        http.send = functools.wraps(type(http).send)(
+            kind(self, before or _own_send(http))
+        )
+        setattr(http, _MARK, (before,))
+        return True
+
+    @staticmethod
+    def take_from(http: Any) -> None:
+        """Leave an HTTP client alone again."""
+        mark = vars(http).pop(_MARK, None)
+        if mark is None:
+            return
+        del http.send
+        if mark[0] is not None:
+            http.send = mark[0]
+
+    def begin(self, request: Any) -> Exchange | None:
+        """Return the exchange that a request begins, or None if it is not metered."""
+        try:
+            route = route_of(request.method, request.url.path)
+            if route is None or not _of_a_library(request.headers):
+                return None
+            meter = self._meter or current_meter()
+            if meter is not None:
+                return Exchange(meter, route, request, self._provider)
+            if _unstarted.now():
+                log.warning("calls are not metered: call taximeter.start() first")
+        except Exception:
+            log.exception("a call is not metered")
+        return None
+
+
+def _own_send(http: Any) -> Callable[..., Any]:
+    """Return what the client's class does, without holding on to the client."""
+    ref = weakref.ref(http)
+
+    def send(*args: Any, **kwargs: Any) -> Any:
+        own: Any = ref()  # alive: its method is being called
+        return type(own).send(own, *args, **kwargs)
+
+    return send
+
+
+def _send(seam: Seam, original: Callable[..., Any]) -> Callable[..., Any]:
+    def send(request: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = seam.begin(request)
+        if exchange is None:
+            return original(request, *args, **kwargs)
+        try:
+            response = original(request, *args, **kwargs)
+        except BaseException as error:
+            exchange.raised(error)
+            raise
+        _watch(exchange, response, asynchronous=False)
+        return response
+
+    return send
+
+
+def _async_send(seam: Seam, original: Callable[..., Any]) -> Callable[..., Any]:
+    async def send(request: Any, *args: Any, **kwargs: Any) -> Any:
+        exchange = seam.begin(request)
+        if exchange is None:
+            return await original(request, *args, **kwargs)
+        try:
+            response = await original(request, *args, **kwargs)
+        except BaseException as error:
+            exchange.raised(error)
+            raise
+        _watch(exchange, response, asynchronous=True)
+        return response
+
+    return send
+
+
+def _watch(exchange: Exchange, response: Any, *, asynchronous: bool) -> None:
+    try:
+        if not exchange.answered(response):
+            meter_reading(response, exchange, asynchronous=asynchronous)
+    except Exception:
+        log.exception("a call is not metered")
+
+
+def _of_a_library(headers: Any) -> bool:
+    if any(name in headers for name in _OF_LIBRARIES):
+        return True
+    return str(headers.get("user-agent", "")).startswith(_NAMES)
