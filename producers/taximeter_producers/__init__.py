@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from taximeter_producers.kafka import KafkaEmitter
     from taximeter_producers.litellm_callback import LiteLLMCallback
     from taximeter_producers.meter import Meter, start, stop
+    from taximeter_producers.metered_functions import metered
     from taximeter_producers.provider_usage import (
         reading_from_response,
         usage_from_response,
@@ -58,6 +59,7 @@ __all__ = [
     "current_attribution",
     "enforce",
     "instrument",
+    "metered",
     "reading_from_response",
     "start",
     "stop",
@@ -84,6 +86,7 @@ _HOMES = {
     "UsageReading": "usage_readings",
     "enforce": "guard.enforcement",
     "instrument": "wrapping.wrap",
+    "metered": "metered_functions",
     "reading_from_response": "provider_usage",
     "start": "meter",
     "stop": "meter",

@@ -1,8 +1,8 @@
 """Whom a call is for, said once around the code that makes it.
 
 `attribute(...)` lays names over everything that runs inside it, in this thread or
-task and in those that it starts with a copy of its context; events that are built
-there inherit them.
+task and in those that it starts with a copy of its context (`inheriting` sees to plain
+threads and pools); events that are built there inherit them.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ __all__ = [
     "Reserved",
     "attribute",
     "attributed",
+    "attributing",
     "current_attribution",
     "ignoring_budgets",
     "label",
@@ -164,6 +165,16 @@ def ignoring_budgets(reason: str) -> Iterator[Attribution]:
     token = _current.set(inner)
     try:
         yield inner
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def attributing(by: Attribution) -> Iterator[None]:
+    """Have exactly this attribution in the block, whatever is around it."""
+    token = _current.set(by)
+    try:
+        yield
     finally:
         _current.reset(token)
 

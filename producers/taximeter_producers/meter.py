@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from taximeter_producers import inheriting
 from taximeter_producers.emitter import (
     Emitter,
     EmitterStats,
@@ -120,7 +121,8 @@ def start(
 
     The settings are those of `MeterSettings`: what is not given is read from
     `TAXIMETER_…`. A forked child goes on with a meter of its own, without anything
-    that its parent had not sent.
+    that its parent had not sent. Until `stop`, threads and the work of thread pools
+    inherit the attribution of whoever starts them.
 
     Args:
         emitter: takes the events instead of one that is made from the settings.
@@ -134,6 +136,7 @@ def start(
         if _process.meter is None:
             chosen = MeterSettings.read(settings)
             _process.meter = Meter(emitter or _emitter(chosen), chosen.source, redact)
+            inheriting.inherit()
         return _process.meter
 
 
@@ -145,6 +148,7 @@ def stop(timeout: float | None = 10.0) -> bool:
     """
     with _process.lock:
         meter, _process.meter = _process.meter, None
+        inheriting.no_longer()
     return meter is None or meter.close(timeout)
 
 

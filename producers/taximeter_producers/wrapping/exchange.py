@@ -14,8 +14,9 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any, Final
 
-from taximeter_producers.attribution import current_attribution
+from taximeter_producers.attribution import Attribution, current_attribution
 from taximeter_producers.call_ids import request_id_in
+from taximeter_producers.calls_inside import call_begins
 from taximeter_producers.meter import Meter
 from taximeter_producers.wrapping import recorded, wire
 from taximeter_producers.wrapping.collected import Collected
@@ -41,6 +42,7 @@ class Exchange:
         request: the HTTP client's request; its headers may hold a key, of which
             nothing is read.
         provider: whose host it is, where that cannot be seen by its name.
+        by: whom the call is for; without it, whom the context says.
     """
 
     def __init__(
@@ -49,14 +51,16 @@ class Exchange:
         route: Route,
         request: Any,
         provider: str | None,
+        by: Attribution | None = None,
     ) -> None:
+        call_begins()
         self._meter = meter
         meter.wait_for(later)
         self._request = request
         self._call = Call(
             provider=provider or provider_at(request.url.host) or route.vendor,
             route=route,
-            by=current_attribution(),
+            by=by or current_attribution(),
             occurred_at=SystemClock().now(),
             source=meter.source,
         )

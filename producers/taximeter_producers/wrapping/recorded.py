@@ -23,7 +23,7 @@ from taximeter_schemas.errors import UsageUnreadable
 from taximeter_schemas.ids import derived_id, time_ordered_id
 from taximeter_schemas.usage import EmittedEvent, Usage, UsageRecorded
 
-__all__ = ["Call", "of_answer", "of_failure", "of_stream"]
+__all__ = ["Call", "of_answer", "of_failure", "of_reading", "of_stream"]
 
 _UNDER_WAY: Final = ("queued", "in_progress")
 _NOTHING: Final = Usage()
@@ -69,7 +69,7 @@ def of_answer(call: Call, body: object) -> list[EmittedEvent]:
         reading = reading_from_response(_lighter(said), call.shape)
     except UsageUnreadable as error:
         return [_unread(call, error, said)]
-    return _of_reading(call, reading, said)
+    return of_reading(call, reading, said)
 
 
 def of_stream(call: Call, chunks: Iterable[object]) -> list[EmittedEvent]:
@@ -80,7 +80,7 @@ def of_stream(call: Call, chunks: Iterable[object]) -> list[EmittedEvent]:
         )
     except UsageUnreadable as error:
         return of_failure(call) if call.error_type else [_unread(call, error, {})]
-    return _of_reading(call, reading, {})
+    return of_reading(call, reading, {})
 
 
 def of_failure(call: Call) -> list[EmittedEvent]:
@@ -88,9 +88,10 @@ def of_failure(call: Call) -> list[EmittedEvent]:
     return [_event(call, _fields(call, None, None) | {"usage": _NOTHING})]
 
 
-def _of_reading(
+def of_reading(
     call: Call, reading: UsageReading, said: Mapping[str, Any]
 ) -> list[EmittedEvent]:
+    """Return the event of what was read, and those of what is billed beside it."""
     fields = _fields(call, reading.response_id, reading.response_model)
     tier = tier_of(Part(None, ""), Part(call.asked, ""))
     chosen = chosen_for(call.route.operation, {"optional_params": call.asked}, said)

@@ -12,13 +12,14 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+from taximeter_producers.attribution import Attribution
 from taximeter_producers.emitter import Rarely
 from taximeter_producers.meter import Meter, current_meter
 from taximeter_producers.wrapping.exchange import Exchange
 from taximeter_producers.wrapping.reading import meter_reading
 from taximeter_producers.wrapping.routes import route_of
 
-__all__ = ["Seam"]
+__all__ = ["Seam", "meter_response"]
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +132,26 @@ def _watch(exchange: Exchange, response: Any, *, asynchronous: bool) -> None:
             meter_reading(response, exchange, asynchronous=asynchronous)
     except Exception:
         log.exception("a call is not metered")
+
+
+def meter_response(response: Any, by: Attribution, provider: str | None = None) -> bool:
+    """Meter the rest of an answer that an unmetered client is about to read.
+
+    Returns:
+        False if it is no such answer, or has been read.
+    """
+    try:
+        request = response.request
+        route = route_of(request.method, request.url.path)
+        meter = current_meter()
+        if route is None or meter is None or response.is_closed:
+            return False
+        exchange = Exchange(meter, route, request, provider, by)
+        asynchronous = not hasattr(response.stream, "__iter__")
+        _watch(exchange, response, asynchronous=asynchronous)
+    except Exception:  # nothing that has what an HTTP response has
+        return False
+    return True
 
 
 def _of_a_library(headers: Any) -> bool:

@@ -1,0 +1,140 @@
+"""Makes events of what a function returned: a provider's answer, or a stream's chunks.
+
+It knows no library; what an object is, it tells by its fields and its class's module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from taximeter_producers.attribution import label
+from taximeter_producers.provider_usage import (
+    reading_from_response,
+    usage_from_stream,
+)
+from taximeter_producers.usage_readings import UsageReading
+from taximeter_producers.wrapping import recorded
+from taximeter_producers.wrapping.failures import error_of_exception
+from taximeter_producers.wrapping.recorded import Call
+from taximeter_producers.wrapping.routes import Route
+from taximeter_schemas.errors import UnknownShape, UsageError
+from taximeter_schemas.usage import EmittedEvent
+
+__all__ = ["Told", "of_chunks", "of_error", "of_result"]
+
+_LIBRARIES: Final = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "google": "gemini",
+    "mistralai": "mistral",
+    "cohere": "cohere",
+    "botocore": "bedrock",
+}
+_OPERATIONS: Final = {
+    "completions": "completion",
+    "responses": "responses",
+    "embeddings": "embedding",
+    "embed": "embedding",
+    "images": "image_generation",
+    "audio_transcriptions": "transcription",
+    "audio_translations": "transcription",
+    "rerank": "rerank",
+    "ocr": "ocr",
+}
+_LITELLM_REQUEST_ID: Final = "llm_provider-x-request-id"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What whoever decorates a function says of its calls; None is left to the answer.
+
+    Attributes:
+        provider: whose API answers.
+        model: what is asked for.
+        shape: how usage is stated, as `docs/usage.md` names it.
+        operation: what the calls do.
+    """
+
+    provider: str | None = None
+    model: str | None = None
+    shape: str | None = None
+    operation: str | None = None
+
+
+def of_result(call: Call, told: Told, result: object) -> list[EmittedEvent]:
+    """Return the events of an answer, or none if it is no provider's.
+
+    Raises:
+        UsageError: it should be one, and its usage cannot be read.
+    """
+    try:
+        reading = reading_from_response(result, told.shape)
+    except UnknownShape:
+        if told.shape is not None:
+            raise
+        return []
+    return _events(call, told, reading, result)
+
+
+def of_chunks(call: Call, told: Told, chunks: list[Any]) -> list[EmittedEvent]:
+    """Return the events of a stream, or none if its chunks are no provider's."""
+    try:
+        reading = usage_from_stream(chunks, told.shape, model=told.model)
+    except UsageError:
+        if told.shape is not None:
+            raise
+        return []
+    return _events(call, told, reading, chunks[0])
+
+
+def of_error(call: Call, told: Told, error: BaseException) -> list[EmittedEvent]:
+    """Return the event of a call that failed, or none if no provider's library did."""
+    provider = _by_module(error)
+    if provider is None:
+        return []
+    failed = replace(
+        call,
+        provider=told.provider or provider,
+        asked={"model": told.model} if told.model else {},
+        error_type=error_of_exception(error),
+        route=Route(told.operation or "chat", "chat_completions"),
+    )
+    return recorded.of_failure(failed)
+
+
+def _provider_of(result: object, reading: UsageReading) -> str:
+    """Return whose answer an object is, by litellm's names of providers."""
+    hidden = getattr(result, "_hidden_params", None)
+    stated = hidden.get("custom_llm_provider") if isinstance(hidden, Mapping) else None
+    return label(stated) or _by_module(result) or reading.shape.partition(".")[0]
+
+
+def _events(
+    call: Call, told: Told, reading: UsageReading, result: object
+) -> list[EmittedEvent]:
+    api = reading.shape.partition(".")[2]
+    operation = told.operation or _OPERATIONS.get(api, "chat")
+    full = replace(
+        call,
+        provider=told.provider or _provider_of(result, reading),
+        asked={"model": told.model} if told.model else {},
+        route=Route(operation, api),
+        request_id=_request_id(result),
+    )
+    return recorded.of_reading(full, reading, {})
+
+
+def _by_module(found: object) -> str | None:
+    roots = (kind.__module__.partition(".")[0] for kind in type(found).__mro__)
+    return next((_LIBRARIES[root] for root in roots if root in _LIBRARIES), None)
+
+
+def _request_id(result: object) -> str | None:
+    """Return the id of the HTTP request, where the library keeps it."""
+    own = getattr(result, "_request_id", None)
+    hidden = getattr(result, "_hidden_params", None)
+    headers = hidden.get("additional_headers") if isinstance(hidden, Mapping) else None
+    theirs = headers.get(_LITELLM_REQUEST_ID) if isinstance(headers, Mapping) else None
+    return label(own) or label(theirs)
