@@ -23,12 +23,14 @@ class Library:
         http: paths of attributes from a client to its HTTP clients.
         begins: module, class and method that every call goes through.
         http_there: paths to the HTTP clients from the object of that class.
+        vendor: whose API answers at a host that is nobody's known.
     """
 
     name: str
     http: tuple[str, ...]
     begins: tuple[tuple[str, str, str], ...]
     http_there: tuple[str, ...]
+    vendor: str | None = None
 
     def http_clients(self, client: object) -> list[Any]:
         """Return the HTTP clients of a client."""
@@ -57,7 +59,43 @@ def _stainless(name: str) -> Library:
     )
 
 
-LIBRARIES: Final = (_stainless("openai"), _stainless("anthropic"))
+_GOOGLE: Final = "google.genai._api_client"
+_MISTRAL: Final = "mistralai.client.basesdk"
+_COHERE: Final = "cohere.core.http_client"
+
+LIBRARIES: Final = (
+    _stainless("openai"),
+    _stainless("anthropic"),
+    Library(
+        "google.genai",
+        ("_api_client._httpx_client", "_api_client._async_httpx_client"),
+        (
+            (_GOOGLE, "BaseApiClient", "_request_once"),
+            (_GOOGLE, "BaseApiClient", "_async_request_once"),
+        ),
+        ("_httpx_client", "_async_httpx_client"),
+    ),
+    Library(
+        "mistralai",
+        ("sdk_configuration.client", "sdk_configuration.async_client"),
+        (
+            (_MISTRAL, "BaseSDK", "do_request"),
+            (_MISTRAL, "BaseSDK", "do_request_async"),
+        ),
+        ("sdk_configuration.client", "sdk_configuration.async_client"),
+        "mistral",
+    ),
+    Library(
+        "cohere",
+        ("_client_wrapper.httpx_client.httpx_client",),
+        tuple(
+            (_COHERE, kind, method)
+            for kind in ("HttpClient", "AsyncHttpClient")
+            for method in ("request", "stream")
+        ),
+        ("httpx_client",),
+    ),
+)
 
 
 def library_of(client: object) -> Library | None:

@@ -56,6 +56,9 @@ _ROUTES: Final = tuple(
         rf"/{_MODEL}:(generateContent|streamGenerateContent)$": Route(
             "chat", "generate_content", "gemini"
         ),
+        r"/v[12]/chat$": Route("chat", "chat", "cohere"),
+        r"/v[12]/embed$": Route("embedding", "embed", "cohere"),
+        r"/v[12]/rerank$": Route("rerank", "rerank", "cohere"),
     }.items()
 )
 _READ_BACK: Final = re.compile(r"/responses/[^/]+$")
@@ -72,6 +75,8 @@ _HOSTS: Final = {
     "aiplatform.googleapis.com": "vertex_ai",
     "amazonaws.com": "bedrock",
     "api.mistral.ai": "mistral",
+    "api.cohere.com": "cohere",
+    "api.cohere.ai": "cohere",
     "api.groq.com": "groq",
     "api.deepseek.com": "deepseek",
     "api.x.ai": "xai",

@@ -17,7 +17,7 @@ from taximeter_producers.emitter import Rarely
 from taximeter_producers.meter import Meter, current_meter
 from taximeter_producers.wrapping.exchange import Exchange
 from taximeter_producers.wrapping.reading import meter_reading
-from taximeter_producers.wrapping.routes import route_of
+from taximeter_producers.wrapping.routes import provider_at, route_of
 
 __all__ = ["Seam", "meter_response"]
 
@@ -38,12 +38,19 @@ class Seam:
 
     Args:
         meter: takes the events; None for the one of the process.
-        provider: whose host it is, where that cannot be seen by its name.
+        provider: whose API it is, whatever the host's name says.
+        vendor: whose it is, where the host's name says nothing.
     """
 
-    def __init__(self, meter: Meter | None = None, provider: str | None = None) -> None:
+    def __init__(
+        self,
+        meter: Meter | None = None,
+        provider: str | None = None,
+        vendor: str | None = None,
+    ) -> None:
         self._meter = meter
         self._provider = provider
+        self._vendor = vendor
 
     def put_into(self, http: Any) -> bool:
         """Meter an HTTP client; False if it was already, which changes nothing."""
@@ -75,7 +82,8 @@ class Seam:
                 return None
             meter = self._meter or current_meter()
             if meter is not None:
-                return Exchange(meter, route, request, self._provider)
+                named = self._provider or provider_at(request.url.host)
+                return Exchange(meter, route, request, named or self._vendor)
             if _unstarted.now():
                 log.warning("calls are not metered: call taximeter.start() first")
         except Exception:

@@ -56,12 +56,15 @@ def lines_of(raw: bytes) -> list[bytes]:
 
 
 def stating(lines: list[bytes]) -> list[bytes]:
-    """Return the events that can state usage: a few of many."""
+    """Return the first event, which says whose they are, and those that state usage."""
     return [
         line
-        for line in lines
-        if any(word in line for word in _STATED)
-        and not any(word in line for word in _UNSTATED)
+        for at, line in enumerate(lines)
+        if at == 0
+        or (
+            any(word in line for word in _STATED)
+            and not any(word in line for word in _UNSTATED)
+        )
     ]
 
 

@@ -7,6 +7,7 @@ taximeter.instrument()
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 import threading
 import weakref
@@ -43,7 +44,8 @@ def wrap(client: C, *, provider: str | None = None, meter: Meter | None = None) 
     (`with_options`) are metered as well. Wrapping twice is wrapping once.
 
     Args:
-        client: of OpenAI or Anthropic, sync or async, or a class derived from theirs.
+        client: of OpenAI, Anthropic, google-genai, Mistral or Cohere, sync or async,
+            or of a class derived from theirs.
         provider: whose API answers, for a host of your own; else the host says it.
         meter: takes the events; by default that of the process, as it is when a call
             is made.
@@ -58,7 +60,7 @@ def wrap(client: C, *, provider: str | None = None, meter: Meter | None = None) 
             f"cannot wrap {type(client).__name__}: it is no client of {known}; "
             "see docs/integrations.md for other ways"
         )
-    seam = Seam(meter, provider)
+    seam = Seam(meter, provider, library.vendor)
     try:
         found = library.http_clients(client)
         for http in found:
@@ -88,9 +90,9 @@ def instrument(*, meter: Meter | None = None) -> list[str]:
     Returns:
         The names of the libraries that are metered now.
     """
-    seam = Seam(meter)
     with _instrumented.lock:
         for library in LIBRARIES:
+            seam = Seam(meter, vendor=library.vendor)
             for kind, method in library.entrances():
                 if (kind, method) not in _instrumented.originals:
                     _open(library, kind, method, seam)
@@ -117,13 +119,24 @@ def _open(library: Library, kind: type, method: str, seam: Seam) -> None:
 
     @functools.wraps(original)
     def entrance(self: object, *args: Any, **kwargs: Any) -> Any:
-        try:
-            for http in library.http_clients_there(self):
-                if seam.put_into(http):
-                    _instrumented.metered.add(http)
-        except Exception:
-            log.exception("a call to %s is not metered", library.name)
+        _put_into_all(library, self, seam)
         return original(self, *args, **kwargs)
 
+    # What is a coroutine function stays one: retries of some libraries look at that.
+    @functools.wraps(original)
+    async def awaited(self: object, *args: Any, **kwargs: Any) -> Any:
+        _put_into_all(library, self, seam)
+        return await original(self, *args, **kwargs)
+
     _instrumented.originals[kind, method] = original
-    setattr(kind, method, entrance)
+    alike = awaited if inspect.iscoroutinefunction(original) else entrance
+    setattr(kind, method, alike)
+
+
+def _put_into_all(library: Library, inner: object, seam: Seam) -> None:
+    try:
+        for http in library.http_clients_there(inner):
+            if seam.put_into(http):
+                _instrumented.metered.add(http)
+    except Exception:
+        log.exception("a call to %s is not metered", library.name)
