@@ -40,7 +40,7 @@ def gemini(one: dict[str, Any]) -> dict[str, Any]:
     said = {"role": "model", "parts": [{"text": "".join(answers.ANSWER)}]}
     candidate = {"content": said, "finishReason": "STOP", "index": 0}
     around = {"candidates": [candidate], "responseId": "aBcDeFgHiJkLmNoPqRsT"}
-    return around | one["body"]
+    return {**around, **one["body"]}
 
 
 def test_every_kind_of_geminis_answers(
