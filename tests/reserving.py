@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from taximeter_processors.agents.watch_budgets import WatchPartition
+from taximeter_processors.attention import AttentionRules
 from taximeter_processors.holds import HOLDS_PREFIX
 from taximeter_processors.kafka import Batches, LogRecord
 from taximeter_processors.meter import Progress
@@ -133,7 +134,10 @@ class Owner:
         stored = self.rows.get(PROGRESS_KEY)
         start = Progress.decode(stored).next_offset if stored else 0
         table = cast("PartitionTable", self.table)
-        self.work = WatchPartition(Topics(partitions=1), 0, table, start, self.clock)
+        self.work = WatchPartition(
+            *(Topics(partitions=1), 0, table, start),
+            *(self.clock, AttentionRules()),
+        )
         self.work.learn(*self._budgets)
 
     def hear(self, *values: bytes) -> None:
