@@ -174,7 +174,7 @@ def _reserved(made: Reservation) -> Reserved:
 def _exceeded(denied: ReservationDenied) -> Exceeded:
     return Exceeded(
         detail=str(denied),
-        budget_id=denied.budget_id,
+        budget_id=str(denied.budget_id),
         spent_usd=denied.spent_usd,
         reserved_usd=denied.reserved_usd,
         limit_usd=denied.limit_usd,

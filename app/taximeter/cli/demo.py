@@ -26,6 +26,12 @@ __all__ = ["command"]
 @click.option("--seed", type=int, default=1, show_default=True, metavar="S")
 @click.option("--keep", is_flag=True, help="Leave everything running at the end.")
 @click.option(
+    "--notify",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Also deliver the alerts, along the routes of this file.",
+)
+@click.option(
     "--format",
     "output",
     type=click.Choice(["table", "json"]),
@@ -50,6 +56,7 @@ def command(
     events: int | None,
     seed: int,
     keep: bool,
+    notify: Path | None,
     output: Literal["table", "json"],
     bootstrap: str | None,
     data: Path | None,
@@ -61,7 +68,8 @@ def command(
     finds any difference.
     """
     try:
-        return asyncio.run(_demo(events, seed, bootstrap, data, output, keep=keep))
+        where = bootstrap, data, notify
+        return asyncio.run(_demo(events, seed, *where, output, keep=keep))
     except asyncio.CancelledError:  # SIGTERM; everything has been stopped
         raise click.Abort from None
 
@@ -71,6 +79,7 @@ async def _demo(
     seed: int,
     bootstrap: str | None,
     data: Path | None,
+    notify: Path | None,
     output: str,
     *,
     keep: bool,
@@ -88,7 +97,8 @@ async def _demo(
     trace, screen = read_trace(), screen_for(Console(stderr=True, highlight=False))
     todo = Ride(trace, events or len(trace), seed, _today())
     with place(data, keep=keep) as where, screen:
-        async with system(where, bootstrap, screen, keep=keep) as (plan, up):
+        bringing_up = system(where, bootstrap, screen, keep=keep, notify=notify)
+        async with bringing_up as (plan, up):
             outcome = await ride(todo, plan, up, screen)
             screen.finish()
             if output == "json":

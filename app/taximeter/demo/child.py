@@ -29,12 +29,16 @@ class DemoFailed(TaximeterError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What the child is to bring up; with `keep` it outlives the demo."""
+    """What the child is to bring up; with `keep` it outlives the demo.
+
+    `notify` is the file by which alerts are delivered; without it they are not.
+    """
 
     data: DataDir
     topics: Topics
     bootstrap: str | None
     keep: bool
+    notify: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,8 @@ def _command(plan: Plan) -> list[str]:
     command += ["--partitions", str(plan.topics.partitions)]
     if plan.bootstrap:
         command += ["--bootstrap", plan.bootstrap]
+    if plan.notify:
+        command += ["--notify", str(plan.notify.absolute())]
     # What is kept is best found where people look for it; else any port will do.
     return command if plan.keep else [*command, "--port", "0"]
 

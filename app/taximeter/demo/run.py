@@ -87,11 +87,16 @@ def place(given: Path | None, *, keep: bool) -> Iterator[DataDir]:
 
 @asynccontextmanager
 async def system(
-    data: DataDir, bootstrap: str | None, screen: Screen, *, keep: bool
+    data: DataDir,
+    bootstrap: str | None,
+    screen: Screen,
+    *,
+    keep: bool,
+    notify: Path | None,
 ) -> AsyncIterator[tuple[Plan, Up]]:
     """Give a running system; on a broker that others use, with topics of its own."""
     topics = Topics(prefix=f"taximeter-demo-{uuid4().hex[:6]}.")
-    plan = Plan(data, topics if bootstrap else Topics(), bootstrap, keep)
+    plan = Plan(data, topics if bootstrap else Topics(), bootstrap, keep, notify)
     screen.say("starting Kafka, a worker, the sink and the API")
     try:
         async with running(plan, screen.say) as up:
