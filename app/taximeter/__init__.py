@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         LiteLLMCallback,
         MemoryEmitter,
         Meter,
+        Reservations,
         UsageReading,
         attribute,
         enforce,
@@ -44,7 +45,12 @@ if TYPE_CHECKING:
         usage_recorded,
         wrap,
     )
-    from taximeter_schemas.errors import BudgetExceeded, BudgetUnknown
+    from taximeter_schemas.errors import (
+        BudgetExceeded,
+        BudgetUnknown,
+        ReservationDenied,
+        ReservationUnanswered,
+    )
     from taximeter_schemas.topics import Topics
     from taximeter_schemas.usage import Usage, UsageCorrected, UsageRecorded
 
@@ -67,6 +73,9 @@ __all__ = [
     "MemoryEmitter",
     "Meter",
     "NotebookLedger",
+    "ReservationDenied",
+    "ReservationUnanswered",
+    "Reservations",
     "Topics",
     "Usage",
     "UsageCorrected",
@@ -94,6 +103,8 @@ __all__ = [
 _HOMES = {
     "BudgetExceeded": "taximeter_schemas.errors",
     "BudgetUnknown": "taximeter_schemas.errors",
+    "ReservationDenied": "taximeter_schemas.errors",
+    "ReservationUnanswered": "taximeter_schemas.errors",
     "CallEstimates": "taximeter.call_estimates",
     "CostTracker": "taximeter.tracker",
     "apply_budgets": "taximeter.applying_budgets",

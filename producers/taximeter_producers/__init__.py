@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         usage_from_stream,
         usage_not_understood,
     )
+    from taximeter_producers.reservations import Reservations
     from taximeter_producers.usage_readings import UsageReading
     from taximeter_producers.wrapping.wrap import (
         instrument,
@@ -53,6 +54,7 @@ __all__ = [
     "LiteLLMCallback",
     "MemoryEmitter",
     "Meter",
+    "Reservations",
     "UsageReading",
     "attribute",
     "attributed",
@@ -83,6 +85,7 @@ _HOMES = {
     "LiteLLMCallback": "litellm_callback",
     "MemoryEmitter": "emitter",
     "Meter": "meter",
+    "Reservations": "reservations",
     "UsageReading": "usage_readings",
     "enforce": "guard.enforcement",
     "instrument": "wrapping.wrap",

@@ -5,16 +5,23 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from types import MappingProxyType, TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, Unpack
 
 from taximeter_producers import exits
 from taximeter_producers.attribution import current_attribution, label
 from taximeter_producers.guard.asked import Money, asked_for
 from taximeter_producers.guard.budget_index import Budgets
-from taximeter_producers.guard.feeds import Feed, Feeds, Told, api_feeds, topic_feeds
+from taximeter_producers.guard.feeds import (
+    Feed,
+    Feeds,
+    Told,
+    api_feeds,
+    kafka_of,
+    topic_feeds,
+)
 from taximeter_producers.guard.freshness import Freshness
 from taximeter_producers.guard.outcomes import Outcomes, ignoring
 from taximeter_producers.guard.standings import Standings
@@ -28,6 +35,9 @@ from taximeter_schemas.clock import Clock, SystemClock
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.topics import Topics
 
+if TYPE_CHECKING:
+    from taximeter_producers.reservations import Reserving, Whom
+
 __all__ = ["BudgetGuard", "GuardStats", "Reserves"]
 
 log = logging.getLogger(__name__)
@@ -36,7 +46,9 @@ log = logging.getLogger(__name__)
 class Reserves(Protocol):
     """Reserves money with the owner of a budget: the strict guard's client."""
 
-    def reserve(self, **asked: Any) -> AbstractContextManager[Any]:  # noqa: ANN401
+    def reserve(
+        self, estimate_usd: Decimal | str | int, **whom: Unpack[Whom]
+    ) -> Reserving:
         """Reserve an estimate for as long as the block runs."""
         ...
 
@@ -75,7 +87,7 @@ class BudgetGuard:
         when_unknown: what holds as long as the budgets themselves are not known.
         source: the program's name in its events, for budgets of a source.
         clock: says which periods are over.
-        reservations: what `reserve` hands on to.
+        reservations: what `reserve` hands on to, instead of a client of its own.
         feed: makes what keeps the knowledge up to date, instead of Kafka or the API.
 
     Raises:
@@ -101,6 +113,7 @@ class BudgetGuard:
         self._when_unknown: WhenUnknown = when_unknown
         self._source = source
         self._reservations = reservations
+        self._url, self._kafka = url, (bootstrap, topics)
         if feed is None:
             feed = (
                 api_feeds(url, poll_seconds)
@@ -187,18 +200,32 @@ class BudgetGuard:
             found = ignoring(found, asked, reason)
         return self._outcomes.told(found, stale)
 
-    def reserve(self, **asked: Any) -> AbstractContextManager[Any]:  # noqa: ANN401
-        """Reserve an estimate with the owner of the budget, for the strict guard.
+    def reserve(
+        self, estimate_usd: Decimal | str | int, **whom: Unpack[Whom]
+    ) -> Reserving:
+        """Reserve an estimate with the owner of each budget: the strict guard.
+
+        For a `with` or `async with` block around the call; docs/reservations.md says
+        what holds in it. Raises `ReservationDenied` where the block begins.
 
         Raises:
-            ConfigurationError: the guard was made without `reservations`.
+            ConfigurationError: the guard asks the API, which is asked to reserve by
+                `POST /v1/reservations`.
         """
         if self._reservations is None:
+            self._reservations = self._reserving()
+        return self._reservations.reserve(estimate_usd, **whom)
+
+    def _reserving(self) -> Reserves:
+        if self._url is not None:
             raise ConfigurationError(
-                "this guard has nothing that reserves: make it with reservations=, "
-                "or use check(), which is soft"
+                "a guard that asks the API does not reserve: POST /v1/reservations, "
+                "or give it Kafka's address"
             )
-        return self._reservations.reserve(**asked)
+        from taximeter_producers.reservations import Reservations  # noqa: PLC0415
+
+        address, topics = kafka_of(*self._kafka)
+        return Reservations(address, topics, when_unknown=self._when_unknown)
 
     def wait(self, timeout: float | None = 10.0) -> bool:
         """Wait until the budgets are known; False if time ran out."""

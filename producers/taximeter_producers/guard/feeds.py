@@ -44,10 +44,8 @@ Feeds = Callable[[Told], Feed]
 """Makes a feed; a forked child needs one of its own."""
 
 
-def topic_feeds(
-    bootstrap: str | None, topics: Topics | None, stale_after: float
-) -> Feeds:
-    """Return what follows the topics.
+def kafka_of(bootstrap: str | None, topics: Topics | None) -> tuple[str, Topics]:
+    """Return Kafka's address and the topics, from the environment if need be.
 
     Raises:
         ConfigurationError: nothing says where Kafka is.
@@ -59,7 +57,18 @@ def topic_feeds(
             "or the API's url, or set TAXIMETER_BOOTSTRAP"
         )
     prefix = os.environ.get("TAXIMETER_PREFIX", DEFAULT_PREFIX)
-    named = topics or Topics(prefix=prefix)
+    return address, topics or Topics(prefix=prefix)
+
+
+def topic_feeds(
+    bootstrap: str | None, topics: Topics | None, stale_after: float
+) -> Feeds:
+    """Return what follows the topics.
+
+    Raises:
+        ConfigurationError: nothing says where Kafka is.
+    """
+    address, named = kafka_of(bootstrap, topics)
 
     def feed(told: Told) -> Feed:
         # Whoever asks the API needs no client of Kafka.

@@ -511,12 +511,12 @@ def test_what_is_over_is_let_go() -> None:
     assert guard.stats().statuses <= 12_000
 
 
-def test_reserving_is_somebody_elses() -> None:
-    """A guard hands it on, or says that it cannot."""
-    guard, _ = a_guard([])
+def test_a_guard_over_http_does_not_reserve() -> None:
+    """It says where that is asked for."""
+    guard = BudgetGuard(url="http://127.0.0.1:9")
 
-    with pytest.raises(ConfigurationError, match="reservations="):
-        guard.reserve(estimate_usd=1)
+    with guard, pytest.raises(ConfigurationError, match="POST /v1/reservations"):
+        guard.reserve(1)
 
 
 def test_a_guard_must_know_where_to_ask() -> None:
