@@ -47,8 +47,8 @@ def spend_records(
 
     What is settled stands in the last one: until then both count, which is safe.
 
-    >>> spend_records(2, {0: [b'["all","",0,["5",1,0,7,3]]']}, [], 4)[0][0][-33:]
-    b'"rows":[["all","",0,["5",1,0,7,3]]]}'[-33:]
+    >>> spend_records(2, {0: [b'["all","",0,["5",1,0,7,3]]']}, [], 4)[0][0][-36:]
+    b'"rows":[["all","",0,["5",1,0,7,3]]]}'
     """
     owners = range(partitions) if settled else advanced
     return {

@@ -53,7 +53,13 @@ _CHOICES: Final = (
 _COUNTS: Final = tuple(n for n in Usage.model_fields if n not in SECONDS_UNITS)
 
 # What a call may leave unsaid and the ledger has as text, with what is filled in.
-_OTHERS: Final = ("tags", "duration_ms", "provider_cost_usd", "max_results")
+_OTHERS: Final = (
+    "tags",
+    "duration_ms",
+    "provider_cost_usd",
+    "max_results",
+    "reservation_id",
+)
 _CALL_TEXT: Final[dict[str, str | None]] = {
     field.name: field.default
     for field in fields(Call)
@@ -114,6 +120,7 @@ CHARGES_SCHEMA: Final = pa.schema(
         ("old_price_version", pa.string()),
         ("old_unpriced_reason", pa.string()),
         ("adjusted_by", pa.string()),
+        ("reservation_id", pa.string()),
     ]
 )
 """The columns of the ledger's `charges`, in their order."""
@@ -169,6 +176,7 @@ def _call_columns(calls: Sequence[Call]) -> dict[str, pa.Array]:
         "provider_cost_usd": columns.amounts("provider_cost_usd"),
         "duration_ms": columns.whole("duration_ms"),
         "max_results": columns.whole("max_results"),
+        "reservation_id": columns.ids("reservation_id"),
     }
 
 

@@ -79,6 +79,7 @@ class Call(_Said, kw_only=True, gc=False):
     status: str = "ok"
     error_type: str | None = None
     provider_cost_usd: str | None = None
+    reservation_id: str | None = None
 
 
 class _Correction(_Said, kw_only=True, gc=False):

@@ -106,6 +106,11 @@ class TopicFeed:
                         await self._read_all(consumer)
             except Exception as error:
                 self._say(error)
+            except asyncio.CancelledError:
+                # aiokafka cancels what waits on a connection that it closes.
+                if self._stopping.is_set():
+                    raise
+                self._say(ConnectionError("the connection was closed"))
             await asyncio.sleep(_RETRY_SECONDS)
 
     @asynccontextmanager

@@ -134,10 +134,11 @@ def test_an_ignored_budget_stands_in_the_event() -> None:
     with tracked_by(LiteLLMCallback(emitter), callback):
         with enforce(anyone, user="ada", ignore_budget="incident 42"):
             llm.completion(**CALL)
-        eventually(lambda: emitter.sent)
+        # litellm tells of other tests' calls late, and to whoever is registered then.
+        eventually(lambda: [e for e in emitter.sent if e.model == CALL["model"]])
         with pytest.raises(BudgetExceeded):
             llm.completion(**CALL)
-    (event,) = emitter.sent
+    (event,) = (e for e in emitter.sent if e.model == CALL["model"])
     assert isinstance(event, UsageRecorded)
     assert (event.user_id, event.tags) == ("ada", {"budget_ignored": "incident 42"})
 
