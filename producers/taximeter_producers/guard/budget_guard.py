@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from taximeter_producers import exits
 from taximeter_producers.attribution import current_attribution, label
@@ -36,21 +36,11 @@ from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.topics import Topics
 
 if TYPE_CHECKING:
-    from taximeter_producers.reservations import Reserving, Whom
+    from taximeter_producers.reservations import Reservations, Reserving, Whom
 
-__all__ = ["BudgetGuard", "GuardStats", "Reserves"]
+__all__ = ["BudgetGuard", "GuardStats"]
 
 log = logging.getLogger(__name__)
-
-
-class Reserves(Protocol):
-    """Reserves money with the owner of a budget: the strict guard's client."""
-
-    def reserve(
-        self, estimate_usd: Decimal | str | int, **whom: Unpack[Whom]
-    ) -> Reserving:
-        """Reserve an estimate for as long as the block runs."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -105,7 +95,7 @@ class BudgetGuard:
         when_unknown: WhenUnknown = "fail_open",
         source: str | None = None,
         clock: Clock | None = None,
-        reservations: Reserves | None = None,
+        reservations: Reservations | None = None,
         feed: Feeds | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
@@ -216,16 +206,18 @@ class BudgetGuard:
             self._reservations = self._reserving()
         return self._reservations.reserve(estimate_usd, **whom)
 
-    def _reserving(self) -> Reserves:
+    def _reserving(self) -> Reservations:
         if self._url is not None:
             raise ConfigurationError(
                 "a guard that asks the API does not reserve: POST /v1/reservations, "
                 "or give it Kafka's address"
             )
-        from taximeter_producers.reservations import Reservations  # noqa: PLC0415
+        from taximeter_producers import reservations  # noqa: PLC0415
 
         address, topics = kafka_of(*self._kafka)
-        return Reservations(address, topics, when_unknown=self._when_unknown)
+        return reservations.Reservations(
+            address, topics, when_unknown=self._when_unknown
+        )
 
     def wait(self, timeout: float | None = 10.0) -> bool:
         """Wait until the budgets are known; False if time ran out."""
@@ -244,6 +236,8 @@ class BudgetGuard:
         self._closed = True
         if self._feed is not None:
             self._feed.stop()
+        if self._reservations is not None:
+            self._reservations.close()
         exits.forget(self)
         return True
 
