@@ -49,6 +49,7 @@ from taximeter_producers.packing import (
     Record,
 )
 from taximeter_schemas.errors import EventTooLarge
+from taximeter_schemas.lost_connections import lost_is_an_error
 from taximeter_schemas.records import MAX_EVENT_BYTES, PACKED_HEADER
 from taximeter_schemas.usage import EmittedEvent
 
@@ -218,7 +219,8 @@ class Courier:
         while True:
             self._producer = producer = self._new_producer()
             try:
-                await self._serve(producer)
+                with lost_is_an_error():
+                    await self._serve(producer)
             except Exception as error:
                 self._say(error)
             finally:

@@ -25,6 +25,7 @@ from taximeter_processors.settling import spend_records
 from taximeter_processors.sums import PROGRESS_KEY
 from taximeter_processors.tables import PartitionTable
 from taximeter_schemas.fault_points import reached
+from taximeter_schemas.lost_connections import lost_is_an_error
 from taximeter_schemas.records import PACKED_HEADER, usage_key, usage_partition
 from taximeter_schemas.topics import Topics
 
@@ -127,7 +128,8 @@ class PricingPartition:
         kinds = self.meter.uncounted
         recount = Recount(kinds)
         try:
-            await self._read_charges(recount)
+            with lost_is_an_error():
+                await self._read_charges(recount)
         except TRANSIENT as error:
             log.warning("%s: recounting failed, trying again: %r", self._place, error)
             await asyncio.sleep(_RECOUNT_AGAIN_SECONDS)

@@ -22,6 +22,7 @@ from taximeter_producers.emitter import Rarely
 from taximeter_producers.guard.feeds import Told
 from taximeter_producers.loop import CourierLoop
 from taximeter_schemas.budgets import BudgetEvent, BudgetStatus, budget_event_adapter
+from taximeter_schemas.lost_connections import lost_is_an_error
 from taximeter_schemas.topics import Topics
 
 __all__ = ["TopicFeed"]
@@ -101,16 +102,12 @@ class TopicFeed:
     async def _follow_for_ever(self) -> None:
         while True:
             try:
-                async with self._consumer() as consumer:
-                    while True:
-                        await self._read_all(consumer)
+                with lost_is_an_error():
+                    async with self._consumer() as consumer:
+                        while True:
+                            await self._read_all(consumer)
             except Exception as error:
                 self._say(error)
-            except asyncio.CancelledError:
-                # aiokafka cancels what waits on a connection that it closes.
-                if self._stopping.is_set():
-                    raise
-                self._say(ConnectionError("the connection was closed"))
             await asyncio.sleep(_RETRY_SECONDS)
 
     @asynccontextmanager

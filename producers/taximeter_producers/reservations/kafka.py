@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from taximeter_producers.emitter import Rarely
+from taximeter_schemas.lost_connections import lost_is_an_error
 from taximeter_schemas.topics import Topic, Topics
 
 __all__ = ["Wire"]
@@ -72,7 +73,8 @@ class Wire:
         """Keep the connection up, until it is cancelled."""
         while True:
             try:
-                await self._connected()
+                with lost_is_an_error():
+                    await self._connected()
             except (KafkaError, OSError, TimeoutError, ExceptionGroup) as error:
                 if self._rarely.now():
                     log.warning("reservations: Kafka: %r, trying again", error)
@@ -166,7 +168,9 @@ class Wire:
         try:
             await consumer.start()
             consumer.assign([TopicPartition(topic.name, n) for n in range(partitions)])
-            yield consumer
+            # A group of tasks takes a cancelled one for one that is done.
+            with lost_is_an_error():
+                yield consumer
         finally:
             await consumer.stop()
 
