@@ -157,12 +157,7 @@ class Courier:
             self._loop.call_soon_threadsafe(event.set)
 
     def _run(self) -> None:
-        # What aiokafka leaves behind in a producer that was thrown away is no news.
-        self._loop.set_exception_handler(lambda _, context: log.debug("%s", context))
-        try:
-            self._loop.run_until_complete(self._until_stopped())
-        finally:
-            self._loop.close()
+        self._loop.serve(self._until_stopped(), log)
 
     async def _until_stopped(self) -> None:
         tasks = [asyncio.ensure_future(self._serve_for_ever())]
@@ -171,13 +166,8 @@ class Courier:
         await self._stopping.wait()
         for task in tasks:
             task.cancel()
-        # aiokafka leaves tasks behind when it is stopped without a broker.
         await asyncio.wait(tasks, timeout=2 * _DISCARD_SECONDS)
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
-            task.cancel()
-        if rest:
-            await asyncio.wait(rest, timeout=_DISCARD_SECONDS)
+        await self._loop.end_rest(_DISCARD_SECONDS)
 
     async def _keep(self, overflow: Overflow) -> None:
         """Look after the spool, whatever Kafka does meanwhile."""

@@ -80,24 +80,14 @@ class TopicFeed:
         self._thread.join(2 * _STOP_SECONDS)
 
     def _run(self) -> None:
-        # What aiokafka leaves behind in a consumer that was thrown away is no news.
-        self._loop.set_exception_handler(lambda _, context: log.debug("%s", context))
-        try:
-            self._loop.run_until_complete(self._until_stopped())
-        finally:
-            self._loop.close()
+        self._loop.serve(self._until_stopped(), log)
 
     async def _until_stopped(self) -> None:
         following = asyncio.ensure_future(self._follow_for_ever())
         await self._stopping.wait()
         following.cancel()
         await asyncio.wait({following}, timeout=_STOP_SECONDS)
-        # aiokafka leaves tasks behind when it is stopped without a broker.
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
-            task.cancel()
-        if rest:
-            await asyncio.wait(rest, timeout=_STOP_SECONDS)
+        await self._loop.end_rest(_STOP_SECONDS)
 
     async def _follow_for_ever(self) -> None:
         while True:

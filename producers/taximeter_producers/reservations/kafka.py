@@ -165,14 +165,15 @@ class Wire:
             auto_offset_reset="latest",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
         )
-        try:
-            await consumer.start()
-            consumer.assign([TopicPartition(topic.name, n) for n in range(partitions)])
-            # A group of tasks takes a cancelled one for one that is done.
-            with lost_is_an_error():
+        places = [TopicPartition(topic.name, n) for n in range(partitions)]
+        # A group of tasks takes a cancelled one for one that is done.
+        with lost_is_an_error():
+            try:
+                await consumer.start()
+                consumer.assign(places)
                 yield consumer
-        finally:
-            await consumer.stop()
+            finally:
+                await consumer.stop()
 
 
 async def _is_past(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

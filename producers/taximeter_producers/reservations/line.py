@@ -56,12 +56,7 @@ class Line:
         self._thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
-        # What aiokafka leaves behind in a connection that was given up is no news.
-        self._loop.set_exception_handler(lambda _, context: log.debug("%s", context))
-        try:
-            self._loop.run_until_complete(self._until_stopped())
-        finally:
-            self._loop.close()
+        self._loop.serve(self._until_stopped(), log)
 
     async def _until_stopped(self) -> None:
         running = asyncio.ensure_future(self.desk.run())
@@ -71,7 +66,4 @@ class Line:
             await asyncio.wait(doing, timeout=_STOP_SECONDS / 2)
         running.cancel()
         await asyncio.wait({running}, timeout=_STOP_SECONDS / 2)
-        rest = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in rest:
-            task.cancel()
-        await asyncio.gather(*rest, return_exceptions=True)
+        await self._loop.end_rest(_STOP_SECONDS / 2)
