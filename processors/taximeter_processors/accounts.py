@@ -19,7 +19,7 @@ from taximeter_schemas.budgets import (
     BudgetState,
     Unit,
 )
-from taximeter_schemas.money import pico_from_usd, usd_from_pico, usd_text
+from taximeter_schemas.money import usd_from_pico, usd_text
 from taximeter_schemas.spend import Partial
 from taximeter_schemas.subjects import Subject
 
@@ -30,7 +30,6 @@ __all__ = [
     "Record",
     "Sums",
     "crossed",
-    "own_limit",
     "status_record",
     "unchanging",
 ]
@@ -123,7 +122,7 @@ class Account:
         self.budget = budget
         self.subject = subject
         self.bounds = bounds
-        self.limit = own_limit(budget)
+        self.limit = budget.whole_limit
         self.raised = self.reserved_pico = 0
         self.sums = Sums()
         key = key or (bounds.start.isoformat() if bounds.start else "total")
@@ -188,13 +187,6 @@ class Account:
         """Tell whether the budget was there before the period ended."""
         end = self.bounds.end
         return end is None or end > self.budget.defined_at
-
-
-def own_limit(budget: BudgetDefined) -> int | None:
-    """Return a budget's limit in pico-dollars, tokens or calls; None if it has none."""
-    if budget.limit is None:
-        return None
-    return (pico_from_usd if budget.unit == "usd" else int)(budget.limit)
 
 
 def crossed(

@@ -18,7 +18,6 @@ from taximeter_processors.attention import Attention, AttentionRules
 from taximeter_processors.handed_on import HandedOn
 from taximeter_processors.latches import latch_key
 from taximeter_processors.merge import MOST_IN_MIND, Key, SpendMerge
-from taximeter_processors.plans import Plans
 from taximeter_processors.rolling import account_of
 from taximeter_processors.rows import Rows
 from taximeter_processors.windows import (
@@ -38,6 +37,7 @@ from taximeter_schemas.budgets import (
     alert_id,
 )
 from taximeter_schemas.money import usd_from_pico
+from taximeter_schemas.plans import Plans
 from taximeter_schemas.spend import PartialRow
 from taximeter_schemas.subjects import EACH, Subject
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -13,8 +12,7 @@ from taximeter_processors.forecast import Projection, project
 from taximeter_processors.latches import Latches
 from taximeter_processors.spend_history import SpendHistory
 from taximeter_schemas.alerts import BudgetForecastExceeded, forecast_id
-from taximeter_schemas.budgets import Unit
-from taximeter_schemas.money import usd_from_pico
+from taximeter_schemas.budgets import Unit, in_unit
 
 __all__ = ["ForecastWatch"]
 
@@ -138,15 +136,11 @@ def _exceeded(
             "period_start": account.bounds.start,
             "period_end": account.bounds.end,
             "unit": unit,
-            "limit": _amount(unit, standing.limit),
-            "spent": _amount(unit, standing.spent),
-            "projected": _amount(unit, found.expected),
-            "projected_low": _amount(unit, found.low),
-            "projected_high": _amount(unit, found.high),
+            "limit": in_unit(standing.limit, unit),
+            "spent": in_unit(standing.spent, unit),
+            "projected": in_unit(found.expected, unit),
+            "projected_low": in_unit(found.low, unit),
+            "projected_high": in_unit(found.high, unit),
             "crosses_at": found.crosses_at,
         }
     )
-
-
-def _amount(unit: Unit, whole: int) -> Decimal:
-    return usd_from_pico(whole) if unit == "usd" else Decimal(whole)

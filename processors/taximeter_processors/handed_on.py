@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import cast
 
-from taximeter_processors.accounts import Account, AccountKey, own_limit
+from taximeter_processors.accounts import Account, AccountKey
 from taximeter_processors.windows import Bounds, period_bounds, window_start
 from taximeter_schemas.budgets import BudgetDefined
 from taximeter_schemas.subjects import Subject
@@ -32,7 +32,7 @@ class HandedOn:
 
     def limit(self, account: Account) -> int | None:
         """Return the limit of an account, with what was handed on to it."""
-        own = own_limit(account.budget)
+        own = account.budget.whole_limit
         if own is None or not account.budget.rollover:
             return own
         return max(0, own + self._handed_to(account))
@@ -67,7 +67,7 @@ class HandedOn:
 
 
 def _left(budget: BudgetDefined, used: int, handed: int) -> int:
-    left = (own_limit(budget) or 0) + handed - used
+    left = (budget.whole_limit or 0) + handed - used
     kept = "unused" if left > 0 else "overspent"
     return left if kept in budget.rollover else 0
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, model_va
 
 from taximeter_schemas.fields import Count, Event, Moment, Name, Usd
 from taximeter_schemas.ids import derived_id
+from taximeter_schemas.money import pico_from_usd, usd_from_pico
 from taximeter_schemas.subjects import Scope, Subject, SubjectKind
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "alert_id",
     "budget_event_adapter",
     "budget_key",
+    "in_unit",
 ]
 
 Period = Literal[
@@ -125,6 +127,13 @@ class BudgetDefined(Event):
             if limit is not None:
                 return Decimal(limit)
         return None
+
+    @property
+    def whole_limit(self) -> int | None:
+        """The limit in pico-dollars, tokens or calls; None where there is none."""
+        if self.limit is None:
+            return None
+        return pico_from_usd(self.limit) if self.unit == "usd" else int(self.limit)
 
     @model_validator(mode="after")
     def _has_one_limit(self) -> Self:
@@ -228,6 +237,15 @@ class BudgetStatus(Event):
     calls: Count
     unpriced_calls: Count
     tokens: Count = 0
+
+
+def in_unit(whole: int, unit: Unit) -> Decimal:
+    """Return pico-dollars, tokens or calls in the unit in which a limit is stated.
+
+    >>> in_unit(1_500_000_000_000, "usd"), in_unit(7, "calls")
+    (Decimal('1.500000000000'), Decimal('7'))
+    """
+    return usd_from_pico(whole) if unit == "usd" else Decimal(whole)
 
 
 def alert_id(

@@ -13,7 +13,7 @@ from taximeter_schemas.budgets import (
     PlanAssigned,
     Unit,
 )
-from taximeter_schemas.money import pico_from_usd
+from taximeter_schemas.plans import Plans
 from taximeter_schemas.subjects import EACH, dimensions_of
 
 __all__ = ["Budgets", "Covering", "Rule"]
@@ -35,16 +35,15 @@ class Rule(NamedTuple):
     @classmethod
     def of(cls, budget: BudgetDefined) -> Rule | None:
         """Return a budget's rule; one without a limit has none."""
-        if budget.limit is None:
+        if budget.whole_limit is None:
             return None
-        in_usd = budget.unit == "usd"
         return cls(
             budget,
             budget.budget_id,
             budget.scope.kind,
             budget.period,
             budget.unit,
-            pico_from_usd(budget.limit) if in_usd else int(budget.limit),
+            budget.whole_limit,
             bool(budget.rollover),
             frozenset(budget.scope.exceptions),
             budget.scope.plan,
@@ -80,9 +79,7 @@ class _Pattern:
         names = tuple(rule.budget.scope.named().values())
         self._rules.setdefault(self._key(names), []).append(rule)
 
-    def covering(
-        self, named: Mapping[str, str], plans: Mapping[str, str]
-    ) -> Iterable[Covering]:
+    def covering(self, named: Mapping[str, str], plans: Plans) -> Iterable[Covering]:
         try:
             values = tuple([named[dimension] for dimension in self.dimensions])
         except KeyError:  # nobody said
@@ -90,7 +87,7 @@ class _Pattern:
         for rule in self._rules.get(self._key(values), ()):
             if rule.exceptions and self._is_excepted(rule, values):
                 continue
-            if rule.plan is None or rule.plan == _plan_of(plans, values[0]):
+            if rule.plan is None or rule.plan == plans.of(values[0]):
                 yield Covering(rule, values)
 
     def _key(self, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -98,10 +95,6 @@ class _Pattern:
 
     def _is_excepted(self, rule: Rule, values: tuple[str, ...]) -> bool:
         return any(values[place] in rule.exceptions for place in self._each)
-
-
-def _plan_of(plans: Mapping[str, str], user: str) -> str | None:
-    return plans.get(user) or plans.get(EACH)
 
 
 class Budgets:
@@ -113,8 +106,8 @@ class Budgets:
 
     def __init__(self) -> None:
         self._defined: dict[str, Rule] = {}
-        self._plans: dict[str, str] = {}
-        self._asked: tuple[tuple[_Pattern, ...], dict[str, str]] = ((), {})
+        self._plans = Plans()
+        self._asked: tuple[tuple[_Pattern, ...], Plans] = ((), Plans())
 
     def __len__(self) -> int:
         return len(self._defined)
@@ -127,7 +120,7 @@ class Budgets:
 
     def replace(self, events: Iterable[BudgetEvent]) -> None:
         """Know these and nothing else."""
-        self._defined, self._plans = {}, {}
+        self._defined, self._plans = {}, Plans()
         self.learn(events)
 
     def covering(self, named: Mapping[str, str]) -> list[Covering]:
@@ -140,9 +133,7 @@ class Budgets:
 
     def _learn(self, event: BudgetEvent) -> None:
         if isinstance(event, PlanAssigned):
-            self._plans.pop(event.user_id, None)
-            if event.plan is not None:
-                self._plans[event.user_id] = event.plan
+            self._plans.learn(event)
             return
         self._defined.pop(event.budget_id, None)
         rule = None if isinstance(event, BudgetRemoved) else Rule.of(event)
@@ -156,4 +147,4 @@ class Budgets:
             each = frozenset(d for d, name in named.items() if name == EACH)
             pattern = patterns.setdefault((rule.kind, each), _Pattern(rule.kind, each))
             pattern.add(rule)
-        self._asked = (tuple(patterns.values()), dict(self._plans))
+        self._asked = (tuple(patterns.values()), self._plans.copy())

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from taximeter_producers.guard.asked import Asked
 from taximeter_producers.guard.budget_index import Budgets, Covering
 from taximeter_producers.guard.standings import Standing, Standings
-from taximeter_schemas.budgets import Unit
+from taximeter_schemas.budgets import in_unit
 from taximeter_schemas.errors import BudgetExceeded, BudgetUnknown
-from taximeter_schemas.money import usd_from_pico
 
 __all__ = ["Decision", "Knowledge", "Reason", "Verdict", "WhenUnknown", "verdict"]
 
@@ -69,8 +67,8 @@ class _Over(NamedTuple):
     def error(self) -> BudgetExceeded:
         rule = self.covering.rule
         return BudgetExceeded(
-            _amount(self.limit, rule.unit),
-            _amount(self.used, rule.unit),
+            in_unit(self.limit, rule.unit),
+            in_unit(self.used, rule.unit),
             self.covering.subject,
             budget_id=rule.budget_id,
             estimate=self.asked.estimate(rule.unit),
@@ -196,7 +194,3 @@ def _is_of(model: str | None, asked: Asked) -> bool:
     if model is None or asked.model is None:
         return False
     return model == asked.model or asked.of_model(model).named == asked.named
-
-
-def _amount(amount: int, unit: Unit) -> Decimal:
-    return usd_from_pico(amount) if unit == "usd" else Decimal(amount)

@@ -15,19 +15,16 @@ from pydantic import ValidationError
 from taximeter_producers.attribution import Attribution, label
 from taximeter_schemas.budgets import (
     BudgetDefined,
-    BudgetEvent,
     BudgetRemoved,
     PlanAssigned,
     budget_event_adapter,
-    budget_key,
 )
+from taximeter_schemas.plans import Plans
 from taximeter_schemas.subjects import DIMENSIONS, Scope, Subject, subject_of
 from taximeter_schemas.subjects import tag_dimension as tag
 from taximeter_schemas.usage import UNATTRIBUTED
 
-__all__ = ["Asked", "Blocking", "Whom", "call_of", "subject_in"]
-
-_ANYBODY = "*"
+__all__ = ["Asked", "Blocking", "Whom", "call_of"]
 
 
 class Whom(TypedDict, total=False):
@@ -69,25 +66,25 @@ def call_of(whom: Whom, around: Attribution) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def subject_in(scope: Scope, call: Mapping[str, str]) -> Subject | None:
-    """Return the subject of a scope that a call is charged to; None if there is none.
+def _subject_in(scope: Scope, call: Mapping[str, str]) -> Subject | None:
+    """Return what a call is in the dimensions of a scope; None if it lacks one.
 
-    >>> subject_in(Scope(user="*"), {"user": "alice", "model": "gpt-4o"})
+    >>> _subject_in(Scope(user="*"), {"user": "alice", "model": "gpt-4o"})
     Subject(kind='user', id='alice')
-    >>> subject_in(Scope(user="bob"), {"user": "alice"})
+    >>> _subject_in(Scope(session="*"), {"user": "alice"})
     """
     named = scope.named()
     if not named.keys() <= call.keys():
         return None
-    subject = subject_of({dimension: call[dimension] for dimension in named})
-    return subject if scope.covers(subject) else None
+    return subject_of({dimension: call[dimension] for dimension in named})
 
 
 class Blocking:
     """The budgets in USD that stop a call when they are exceeded."""
 
     def __init__(self) -> None:
-        self._in_force: dict[bytes, BudgetEvent] = {}
+        self._defined: dict[str, BudgetDefined] = {}
+        self._plans = Plans()
 
     def learn(self, value: bytes) -> None:
         """Take a record of the topic in; what is no budget changes nothing."""
@@ -95,28 +92,20 @@ class Blocking:
             event = budget_event_adapter.validate_json(value)
         except ValidationError:
             return  # the workers log it
-        if isinstance(event, BudgetRemoved):
-            self._in_force.pop(budget_key(event), None)
+        if isinstance(event, PlanAssigned):
+            self._plans.learn(event)
+        elif isinstance(event, BudgetRemoved):
+            self._defined.pop(event.budget_id, None)
         else:
-            self._in_force[budget_key(event)] = event
+            self._defined[event.budget_id] = event
 
     def covering(self, call: Mapping[str, str], now: datetime) -> Iterator[Asked]:
         """Yield each budget that a call of now has to be let through by."""
-        for event in self._in_force.values():
-            if isinstance(event, BudgetDefined) and _blocks(event, now):
-                subject = subject_in(event.scope, call)
-                if subject is not None and self._is_on(event.scope.plan, call):
-                    yield Asked(event, subject)
-
-    def _is_on(self, plan: str | None, call: Mapping[str, str]) -> bool:
-        return plan is None or plan == self._plan_of(call["user"])
-
-    def _plan_of(self, user: str) -> str | None:
-        return self._assigned(user) or self._assigned(_ANYBODY)
-
-    def _assigned(self, user: str) -> str | None:
-        event = self._in_force.get(f"plan-of:{user}".encode())
-        return event.plan if isinstance(event, PlanAssigned) else None
+        for budget in self._defined.values():
+            if _blocks(budget, now):
+                subject = _subject_in(budget.scope, call)
+                if subject is not None and self._plans.cover(budget, subject):
+                    yield Asked(budget, subject)
 
 
 def _blocks(budget: BudgetDefined, now: datetime) -> bool:

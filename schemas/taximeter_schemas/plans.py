@@ -1,6 +1,6 @@
 """Which plan each user is on.
 
-Pure. A budget with a plan is for those who are on it; the plan of user `*` is that of
+A budget with a plan is for those who are on it; the plan of user `*` is that of
 everybody who was given none.
 """
 
@@ -21,7 +21,13 @@ class Plans:
     """
 
     def __init__(self) -> None:
-        self._plans: dict[str, str | None] = {}
+        self._plans: dict[str, str] = {}
+
+    def copy(self) -> Plans:
+        """Return the same, which does not learn what this one does."""
+        same = Plans()
+        same._plans = dict(self._plans)
+        return same
 
     def learn(self, event: PlanAssigned) -> None:
         """Take an assignment in; one to no plan leaves the user to what `*` says."""
