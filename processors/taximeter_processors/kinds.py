@@ -8,8 +8,9 @@ the one ends and the other begins, and stands in the table with the sums themsel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
@@ -17,6 +18,7 @@ from pydantic_core import from_json, to_json
 from taximeter_schemas.budgets import BudgetDefined, BudgetEvent
 from taximeter_schemas.subjects import (
     ALWAYS_COUNTED,
+    FIELDS,
     dimensions_of,
     subject_of,
     tag_of,
@@ -37,17 +39,6 @@ KINDS_KEY: Final = b"kinds"
 
 # Of anything that says whose call it was, by the names of `UsageRecorded`.
 Identify = Callable[[Any], "str | None"]
-
-_FIELDS: Final[Mapping[str, Identify]] = {
-    "user": lambda call: call.user_id,
-    "model": lambda call: call.model,
-    "project": lambda call: call.project_id,
-    "session": lambda call: call.session_id,
-    "endpoint": lambda call: call.endpoint,
-    "provider": lambda call: call.provider,
-    "source": lambda call: call.source,
-    "api_key": lambda call: call.api_key_hash,
-}
 
 
 def asked_for(events: Iterable[BudgetEvent]) -> frozenset[str]:
@@ -70,7 +61,7 @@ def identify(kind: str) -> Identify:
 
 def _value_of(dimension: str) -> Identify:
     tag = tag_of(dimension)
-    return _FIELDS[dimension] if tag is None else partial(_tag, tag)
+    return attrgetter(FIELDS[dimension]) if tag is None else partial(_tag, tag)
 
 
 def _tag(name: str, call: Any) -> str | None:  # noqa: ANN401 - see Identify

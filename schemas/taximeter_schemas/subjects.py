@@ -20,6 +20,7 @@ __all__ = [
     "DIMENSIONS",
     "EACH",
     "EVERYTHING",
+    "FIELDS",
     "Scope",
     "Subject",
     "SubjectKind",
@@ -31,16 +32,19 @@ __all__ = [
 
 EACH: Final = "*"
 
-DIMENSIONS: Final = (
-    "user",
-    "model",
-    "project",
-    "session",
-    "endpoint",
-    "provider",
-    "source",
-    "api_key",
-)
+FIELDS: Final = {
+    "user": "user_id",
+    "model": "model",
+    "project": "project_id",
+    "session": "session_id",
+    "endpoint": "endpoint",
+    "provider": "provider",
+    "source": "source",
+    "api_key": "api_key_hash",
+}
+"""The field of events, and column of the ledger, that says each dimension but tags."""
+
+DIMENSIONS: Final = tuple(FIELDS)
 """What a call says of itself, besides its tags, in the order of a kind's name."""
 
 ALWAYS_COUNTED: Final = ("all", "user", "model", "project")

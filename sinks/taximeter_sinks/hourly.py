@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from taximeter_schemas.subjects import (
+    FIELDS,
     Subject,
     SubjectKind,
     dimensions_of,
@@ -26,16 +27,6 @@ __all__ = [
     "within",
 ]
 
-_COLUMNS: Final = {
-    "user": "user_id",
-    "model": "model",
-    "project": "project_id",
-    "session": "session_id",
-    "endpoint": "endpoint",
-    "provider": "provider",
-    "source": "source",
-    "api_key": "api_key_hash",
-}
 _HOUR: Final = "epoch_us(occurred_at) // 3600000000 * 3600"
 
 
@@ -109,7 +100,7 @@ def _part(
 
 def _column(dimension: str) -> str:
     tag = tag_of(dimension)
-    return _COLUMNS[dimension] if tag is None else f"tags[{sql_literal(tag)}]"
+    return FIELDS[dimension] if tag is None else f"tags[{sql_literal(tag)}]"
 
 
 def _in(columns: Sequence[str], which: Iterable[Subject]) -> str:

@@ -7,15 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from taximeter_schemas.subjects import Subject
+from taximeter_schemas.subjects import FIELDS, Subject
 from taximeter_sinks.hourly import of_subject, within
 
 __all__ = ["TOP_KINDS", "Top", "tops_query"]
 
 TOP_KINDS: Final = ("model", "user")
 """By what is told apart."""
-
-_COLUMNS: Final = {"model": "model", "user": "user_id"}
 
 
 class Top(NamedTuple):
@@ -39,7 +37,7 @@ def tops_query(
     """
     where = " AND ".join([*within(start, end), *of_subject(subject)])
     parts = [
-        f"(SELECT '{kind}' AS by, {_COLUMNS[kind]} AS name, sum(cost_usd) AS cost_usd "  # noqa: S608
+        f"(SELECT '{kind}' AS by, {FIELDS[kind]} AS name, sum(cost_usd) AS cost_usd "  # noqa: S608
         f"FROM charges WHERE {where} AND cost_usd IS NOT NULL "
         f"GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT {int(limit)})"
         for kind in by
