@@ -60,5 +60,4 @@ def budget_standing(
     current = "" if past else _CURRENT.format(now=moment)
     at_most = "" if limit is None else f"LIMIT {int(limit)}"
     query = f"SELECT * FROM ({_IN_FORCE}) {current} {_FULLEST_FIRST} {at_most}"  # noqa: S608
-    answer = ledger.sql(query)
-    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    return ledger.sql(query).named()

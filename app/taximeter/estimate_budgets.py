@@ -39,8 +39,7 @@ def budgets_after(
         (row["budget_id"], (row["subject_kind"], row["subject_id"])): row["spent_usd"]
         for row in budget_standing(ledger, now)
     }
-    answer = ledger.sql(_IN_FORCE)
-    budgets = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    budgets = ledger.sql(_IN_FORCE).named()
     return [
         _row(budget, subject, spent.get((budget["budget_id"], subject)), cost)
         for budget in budgets

@@ -29,13 +29,13 @@ _COUNTING: Final = """
 
 def budgets_in_force(ledger: Ledger) -> list[BudgetDefined]:
     """Return every budget that was defined and not removed."""
-    rows = _rows(ledger, "SELECT * FROM budgets WHERE removed_at IS NULL")
+    rows = ledger.sql("SELECT * FROM budgets WHERE removed_at IS NULL").named()
     return [_budget(row) for row in rows]
 
 
 def plans_assigned(ledger: Ledger) -> list[PlanAssigned]:
     """Return which plan each user is on who was given one."""
-    rows = _rows(ledger, "SELECT * FROM plan_assignments")
+    rows = ledger.sql("SELECT * FROM plan_assignments").named()
     event = {"event_type": "PlanAssigned"}
     return [PlanAssigned.model_validate(event | row) for row in rows]
 
@@ -45,17 +45,12 @@ def statuses_that_count(
 ) -> list[BudgetStatus]:
     """Return the statuses of periods that are not over, the fullest first."""
     moment = f"TIMESTAMPTZ {sql_literal(now.isoformat())}"
-    rows = _rows(ledger, _COUNTING.format(now=moment, limit=int(limit)))
+    rows = ledger.sql(_COUNTING.format(now=moment, limit=int(limit))).named()
     bounds = ("period_start", "period_end")
     return [
         BudgetStatus.model_validate({name: None for name in bounds} | _said(row))
         for row in rows
     ]
-
-
-def _rows(ledger: Ledger, query: str) -> list[dict[str, Any]]:
-    answer = ledger.sql(query)
-    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
 
 def _said(row: dict[str, Any]) -> dict[str, Any]:
@@ -64,9 +59,7 @@ def _said(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _budget(row: dict[str, Any]) -> BudgetDefined:
-    said = _said(
-        {k: v for k, v in row.items() if k not in ("removed_at", "scope_kind")}
-    )
+    said = _said({k: v for k, v in row.items() if k not in _DERIVED})
     named = said.pop("scope", {})
     scope = {kind: name for kind, name in named.items() if tag_of(kind) is None}
     scope["tags"] = {tag_of(kind): v for kind, v in named.items() if tag_of(kind)}

@@ -58,6 +58,14 @@ class Rows(NamedTuple):
     columns: list[str]
     rows: list[tuple[Any, ...]]
 
+    def named(self) -> list[dict[str, Any]]:
+        """Return each row by the names of its columns.
+
+        >>> Rows(["model", "calls"], [("gpt-4o", 7)]).named()
+        [{'model': 'gpt-4o', 'calls': 7}]
+        """
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
 
 def as_rows(answer: duckdb.DuckDBPyConnection) -> Rows:
     """Return all of an answer."""

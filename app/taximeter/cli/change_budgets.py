@@ -107,7 +107,7 @@ def history(data: Path, output: Format, budget_id: str | None) -> None:
     where = f" WHERE budget_id = {sql_literal(budget_id)}" if budget_id else ""
     with open_ledger(DataDir(data)) as ledger:
         answer = ledger.sql(f"{_HISTORY}{where} ORDER BY changed_at DESC")
-    rows = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    rows = answer.named()
     columns = [name for name in answer.columns if name != "event"]
     last = "changes" if output == "table" else "event"
     write_rows(map(_explained, rows), output, [*columns, last], "Changes of budgets")

@@ -88,17 +88,12 @@ def _found(
 ) -> list[Row]:
     span, version = (stretch.start, stretch.end), ledger.schema_version()
     if what == "conversations":
-        return _named(ledger, conversations_query(*span, limit, version, only))
+        return ledger.sql(conversations_query(*span, limit, version, only)).named()
     if what == "calls":
-        return _named(ledger, calls_query(*span, limit, version, only))
+        return ledger.sql(calls_query(*span, limit, version, only)).named()
     rows = figure_rows(ledger, _ENDPOINT, stretch, limit, only)
     shared = with_shares(rows, total_row(ledger, stretch, only))
     return _cut(shared, (*_ENDPOINT, *SUMS, *FIGURES))
-
-
-def _named(ledger: Ledger, query: str) -> list[Row]:
-    answer = ledger.sql(query)
-    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
 
 
 def _cut(rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:

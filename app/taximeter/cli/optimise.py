@@ -120,9 +120,7 @@ def _found(ledger: Ledger, asked: _Question, book: PriceBook) -> dict[str, list[
     return {
         "other_models": other_models(calls, asked.tiers, book)[: asked.limit],
         "caching": cached_elsewhere(calls, book)[: asked.limit],
-        "repeated_prompts": [
-            dict(zip(again.columns, row, strict=True)) for row in again.rows
-        ],
+        "repeated_prompts": again.named(),
     }
 
 

@@ -82,7 +82,7 @@ def missing(data: Path, output: Format) -> None:
     """Show the calls in the ledger that have no price, by model and reason."""
     with open_ledger(DataDir(data)) as ledger:
         found = ledger.unpriced()
-    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+    rows = found.named()
     write_rows(rows, output, found.columns, "Without a price")
     if not rows:
         say("every call has a price")

@@ -92,7 +92,7 @@ def _from_ledger(data: DataDir, fields: str, which: str) -> list[Row] | None:
         if ledger.schema_version() < _WITH_RETRIES:  # no new sink has opened it yet
             letters = "(SELECT *, NULL::TIMESTAMPTZ AS retried_at FROM dead_letters)"
         answer = ledger.sql(f"SELECT {fields} FROM {letters} {which}")  # noqa: S608
-    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    return answer.named()
 
 
 def _from_topic(
