@@ -7,14 +7,14 @@ passes for an end that was wanted ends for good, and says nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 __all__ = ["lost_is_an_error"]
 
 
 @contextmanager
-def lost_is_an_error() -> Iterator[None]:
+def lost_is_an_error() -> Generator[None]:
     """Let only a cancellation of this very task pass; any other is a lost connection.
 
     Raises:
