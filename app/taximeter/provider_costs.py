@@ -7,9 +7,9 @@ price that changed, a discount, or a class of tokens that somebody counts otherw
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
+from taximeter.reports.figures import percent
 from taximeter.spend_report import Stretch
 from taximeter_sinks.dimensions import Only
 from taximeter_sinks.queries import Ledger, ProviderCostRow
@@ -28,9 +28,6 @@ COLUMNS: Final = (
     "unpriced_provider_cost_usd",
 )
 """What a row says, after its dimensions."""
-
-_HUNDRED: Final = Decimal(100)
-_PLACES: Final = Decimal("0.01")
 
 
 def difference_rows(
@@ -61,14 +58,3 @@ def _row(line: ProviderCostRow) -> Row:
     said["difference_usd"] = difference
     said["difference_percent"] = percent(difference, line.provider_cost_usd)
     return {name: said[name] for name in COLUMNS}
-
-
-def percent(difference: Decimal | None, whole: Decimal | None) -> Decimal | None:
-    """Return how much of the provider's cost a difference is, to two places.
-
-    >>> percent(Decimal("0.01"), Decimal("0.08")), percent(Decimal(1), Decimal(0))
-    (Decimal('12.50'), None)
-    """
-    if difference is None or not whole:
-        return None
-    return (difference * _HUNDRED / whole).quantize(_PLACES, ROUND_HALF_EVEN)

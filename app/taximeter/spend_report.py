@@ -23,6 +23,7 @@ __all__ = [
     "LIST_SUMS",
     "SUMS",
     "Stretch",
+    "costed",
     "differs_from_list",
     "parse_dimensions",
     "spend_rows",
@@ -103,8 +104,13 @@ def differs_from_list(row: Row) -> bool:
     return row["list_cost_usd"] not in (None, row["cost_usd"])
 
 
+def costed(row: Row) -> Row:
+    """Return a row of sums in which no calls at all did cost 0, and not None."""
+    if row["cost_usd"] is None and not row["unpriced_calls"]:
+        return row | {"cost_usd": _NOTHING, "list_cost_usd": _NOTHING}
+    return row
+
+
 def _row(by: Sequence[str], line: SpendRow) -> Row:
     sums: Row = {name: getattr(line, name) for name in (*SUMS, *LIST_SUMS)}
-    if line.cost_usd is None and not line.unpriced_calls:
-        sums |= {"cost_usd": _NOTHING, "list_cost_usd": _NOTHING}
-    return dict(zip(by, line.keys, strict=True)) | sums
+    return dict(zip(by, line.keys, strict=True)) | costed(sums)

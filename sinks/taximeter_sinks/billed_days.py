@@ -35,7 +35,7 @@ def billed_days_query(
     only: Only | None = None,
 ) -> str:
     """Return the query for what has a price; what has none is on no bill."""
-    where = chosen(start, end, only) or "WHERE true"
+    where = chosen(start, end, only)
     units = ", ".join(f"sum(coalesce({name}, 0)) AS {name}" for name in UNITS)
     places = ", ".join(str(n) for n in range(1, len(_KEYS) + 1))
     return f"""

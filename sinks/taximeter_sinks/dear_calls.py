@@ -18,7 +18,7 @@ def conversations_query(
     only: Only | None = None,
 ) -> str:
     """Return the query for conversations, the dearest first, with their models."""
-    where = chosen(start, end, only) or "WHERE true"
+    where = chosen(start, end, only)
     return f"""
         SELECT conversation_id AS conversation, sum(cost_usd) AS cost_usd,
             count(*) FILTER (kind = 'charge') AS calls,
@@ -40,7 +40,7 @@ def repeated_prompts_query(
 
     `repeats_usd` is what all calls but the first of each did cost, as first charged.
     """
-    where = chosen(start, end, only) or "WHERE true"
+    where = chosen(start, end, only)
     return f"""
         SELECT prompt_hash, provider, model, count(*) AS calls,
             sum(cost_usd) AS cost_usd,

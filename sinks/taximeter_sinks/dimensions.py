@@ -28,6 +28,7 @@ __all__ = [
     "order",
     "placed_in_time",
     "places",
+    "within",
 ]
 
 Only = Mapping[str, Sequence[str]]
@@ -113,7 +114,7 @@ def placed_in_time(
         charges: the table.
         by: the dimensions that are asked for.
         zone: an IANA time zone.
-        where: a condition over the charges, or nothing.
+        where: which charges, as `chosen` says it.
         rows: what stands for the charges of the condition, with more columns.
 
     Raises:
@@ -138,23 +139,27 @@ def chosen(
     end: datetime | None = None,
     only: Only | None = None,
 ) -> str:
-    """Return the WHERE for `[start, end)` of event time and these calls; or nothing.
+    """Return the WHERE for `[start, end)` of event time and these calls.
 
     Raises:
         ConfigurationError: for a dimension that is unknown, or a period.
     """
-    bounds = [
-        f"occurred_at {comparison} TIMESTAMPTZ {sql_literal(moment.isoformat())}"
-        for comparison, moment in ((">=", start), ("<", end))
-        if moment is not None
-    ]
     named = [
         f"{_plain(dimension)} IN ({', '.join(map(sql_literal, values))})"
         for dimension, values in (only or {}).items()
         if values
     ]
-    conditions = [*bounds, *named]
-    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"WHERE {' AND '.join([*within(start, end), *named])}"
+
+
+def within(start: datetime | None, end: datetime | None) -> list[str]:
+    """Return the conditions for `[start, end)` of event time; at least one."""
+    bounds = [
+        f"occurred_at {sign} TIMESTAMPTZ {sql_literal(moment.isoformat())}"
+        for sign, moment in ((">=", start), ("<", end))
+        if moment is not None
+    ]
+    return bounds or ["true"]
 
 
 def order(by: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from taximeter_schemas.subjects import (
     subject_of,
     tag_of,
 )
+from taximeter_sinks.dimensions import within
 from taximeter_sinks.quack import sql_literal
 from taximeter_sinks.spend import CALLS, TOKENS, charges_table
 
@@ -24,7 +25,6 @@ __all__ = [
     "hourly_query",
     "hourly_rows",
     "of_subject",
-    "within",
 ]
 
 _HOUR: Final = "epoch_us(occurred_at) // 3600000000 * 3600"
@@ -65,16 +65,6 @@ def hourly_rows(rows: Iterable[Sequence[Any]]) -> dict[Subject, HourSums]:
         named = dict(zip(dimensions_of(kind), values, strict=True))
         found.setdefault(subject_of(named), {})[int(hour)] = HourSum(*sums)
     return found
-
-
-def within(start: datetime | None, end: datetime | None) -> list[str]:
-    """Return the conditions for `[start, end)` of event time; at least one."""
-    bounds = [
-        f"occurred_at {sign} TIMESTAMPTZ {sql_literal(moment.isoformat())}"
-        for sign, moment in ((">=", start), ("<", end))
-        if moment is not None
-    ]
-    return bounds or ["true"]
 
 
 def of_subject(subject: Subject) -> list[str]:

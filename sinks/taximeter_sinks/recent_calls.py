@@ -30,7 +30,7 @@ def recent_calls_query(
     only: Only | None = None,
 ) -> str:
     """Return the query for the newest calls, as recorded, the oldest of them first."""
-    where = chosen(start, end, only) or "WHERE true"
+    where = chosen(start, end, only)
     units = ", ".join(f"coalesce({unit}, 0) AS {unit}" for unit in UNITS)
     return f"""
         SELECT {", ".join(CALL_FACTS)}, {units} FROM (

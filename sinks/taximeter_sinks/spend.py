@@ -144,7 +144,7 @@ def provider_cost_query(
         ConfigurationError: for an unknown dimension or time zone.
     """
     stated = f"SELECT event_id FROM charges WHERE {_STATED}"  # noqa: S608
-    where = f"{chosen(start, end, only) or 'WHERE true'} AND "
+    where = f"{chosen(start, end, only)} AND "
     where += f"(({_STATED}) OR adjusts IN ({stated}))"
     source = placed_in_time("charges", by, time_zone, where)
     query = f"""

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from taximeter_schemas.subjects import FIELDS, Subject
-from taximeter_sinks.hourly import of_subject, within
+from taximeter_sinks.dimensions import within
+from taximeter_sinks.hourly import of_subject
 
 __all__ = ["TOP_KINDS", "Top", "tops_query"]
 

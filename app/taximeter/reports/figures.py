@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, cast
 
-from taximeter.spend_report import LIST_SUMS, SUMS, Stretch
+from taximeter.spend_report import LIST_SUMS, SUMS, Stretch, costed
 from taximeter_sinks.call_costs import CALL_FIGURES, call_costs_query
 from taximeter_sinks.dimensions import Only
 from taximeter_sinks.queries import Ledger
@@ -109,8 +109,7 @@ def amount(value: object) -> Decimal | None:
 
 def _figured(row: Row) -> Row:
     priced_tokens, ok_calls = row.pop("priced_tokens"), row.pop("ok_calls")
-    if row["cost_usd"] is None and not row["unpriced_calls"]:
-        row |= {"cost_usd": _NOTHING, "list_cost_usd": _NOTHING}
+    row = costed(row)
     return row | {
         "average_usd": per_call(row),
         "usd_per_1k_tokens": _quotient(row["cost_usd"], int(str(priced_tokens)), 1000),
