@@ -17,6 +17,7 @@ from taximeter_processors.price_versions import PriceBooks
 from taximeter_schemas.money import pico_from_usd
 from taximeter_schemas.prices import PricesDefined
 from taximeter_schemas.records import packed
+from taximeter_sinks.charge_sums import REPRICING_SINCE, unpriced_calls
 from taximeter_sinks.charged_calls import (
     CallFilter,
     Extent,
@@ -28,7 +29,7 @@ from taximeter_sinks.columns import Columns, as_columns
 from taximeter_sinks.decode import RawRecord, decode_charges
 from taximeter_sinks.ledger_rows import insert_charges
 from taximeter_sinks.migrate import migrate
-from taximeter_sinks.spend import REPRICING_SINCE, unpriced_calls, unpriced_query
+from taximeter_sinks.spend import unpriced_query
 from tests.builders import NOON
 from tests.metering import Bench
 

@@ -10,14 +10,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from taximeter_sinks.dimensions import Only, chosen, keys, order, placed_in_time, places
-from taximeter_sinks.spend import (
-    INPUT_OF_ROW,
-    OUTPUT_OF_ROW,
-    REPRICING_SINCE,
-    aggregates,
-    charges_table,
+from taximeter_sinks.charge_sums import charges_table
+from taximeter_sinks.dimensions import (
+    Only,
+    chosen,
+    keys,
+    order,
+    placed_in_time,
+    places,
+    quoted,
 )
+from taximeter_sinks.quick_sums import QUICK_SINCE
+from taximeter_sinks.spend import spend_query
 
 __all__ = ["CALL_FIGURES", "call_costs_query", "calls_query"]
 
@@ -28,7 +32,7 @@ CALL_FIGURES: Final = ("priced_tokens", "ok_calls", "median_usd", "p95_usd")
 tokens is made of. A quantile is what one of the calls did cost, none in between.
 """
 
-_TOKENS: Final = f"({INPUT_OF_ROW} + {OUTPUT_OF_ROW})"
+_TOKENS: Final = "(input_tokens + output_tokens)"
 
 
 def call_costs_query(
@@ -37,7 +41,7 @@ def call_costs_query(
     end: datetime | None = None,
     time_zone: str = "UTC",
     limit: int | None = None,
-    version: int = REPRICING_SINCE,
+    version: int = QUICK_SINCE,
     only: Only | None = None,
 ) -> str:
     """Return the query for spend, as `spend_query`, and for what a call costs.
@@ -45,31 +49,31 @@ def call_costs_query(
     Raises:
         ConfigurationError: for an unknown dimension or time zone.
     """
+    spend = spend_query(by, start, end, time_zone, limit, version, only)
     charges, where = charges_table(version), chosen(start, end, only)
-    net = _with_net(charges, where)
-    source = placed_in_time(charges, by, time_zone, where, net)
-    grouped = f"GROUP BY {places(by)} ORDER BY {order(by)}" if by else ""
-    most = "" if limit is None else f"LIMIT {int(limit)}"
-    return f"""
-        SELECT * EXCLUDE (quantiles), quantiles[1] AS median_usd,
+    source = placed_in_time(charges, by, time_zone, where, _with_net(charges, where))
+    same = " AND ".join(f"s.{n} IS NOT DISTINCT FROM f.{n}" for n in quoted(by))
+    query = f"""
+        SELECT s.*, priced_tokens, ok_calls, quantiles[1] AS median_usd,
             quantiles[2] AS p95_usd
-        FROM (
-            SELECT {keys(by)}{aggregates(version)},
-                coalesce(sum({_TOKENS}) FILTER (WHERE net_usd IS NOT NULL), 0)::BIGINT
+        FROM ({spend}) AS s JOIN (
+            SELECT {keys(by)}
+                coalesce(sum({_TOKENS}) FILTER (net_usd IS NOT NULL), 0)::BIGINT
                     AS priced_tokens,
                 count(*) FILTER (kind = 'charge' AND status = 'ok') AS ok_calls,
                 quantile_disc(net_usd, [0.5, 0.95]) FILTER (kind = 'charge')
                     AS quantiles
-            FROM {source} {grouped} {most}
-        )
+            FROM {source} {f"GROUP BY {places(by)}" if by else ""}
+        ) AS f ON {same or "true"}
     """  # noqa: S608
+    return f"SELECT * FROM ({query}) ORDER BY {order(by)}" if by else query  # noqa: S608
 
 
 def calls_query(
     start: datetime | None = None,
     end: datetime | None = None,
     limit: int = 10,
-    version: int = REPRICING_SINCE,
+    version: int = QUICK_SINCE,
     only: Only | None = None,
 ) -> str:
     """Return the query for single calls, the dearest first, those with a price."""
@@ -77,8 +81,8 @@ def calls_query(
     return f"""
         SELECT net_usd AS cost_usd, occurred_at, user_id AS user, project_id AS project,
             provider, model, endpoint, conversation_id AS conversation, status,
-            ({INPUT_OF_ROW} + coalesce(added_input, 0))::BIGINT AS input_tokens,
-            ({OUTPUT_OF_ROW} + coalesce(added_output, 0))::BIGINT AS output_tokens,
+            (input_tokens + coalesce(added_input, 0))::BIGINT AS input_tokens,
+            (output_tokens + coalesce(added_output, 0))::BIGINT AS output_tokens,
             duration_ms, event_id::VARCHAR AS event_id
         FROM {charges} WHERE kind = 'charge' AND net_usd IS NOT NULL
         ORDER BY net_usd DESC, occurred_at, event_id LIMIT {int(limit)}
@@ -92,7 +96,7 @@ def _with_net(charges: str, where: str) -> str:
             ELSE coalesce(cost_usd, 0) + added_usd END AS net_usd
         FROM (SELECT * FROM {charges} {where}) AS chosen LEFT JOIN (
             SELECT adjusts AS call_id, sum(cost_usd) AS added_usd,
-                sum({INPUT_OF_ROW}) AS added_input, sum({OUTPUT_OF_ROW}) AS added_output
+                sum(input_tokens) AS added_input, sum(output_tokens) AS added_output
             FROM {charges} WHERE adjusts IS NOT NULL GROUP BY adjusts
         ) AS since ON since.call_id = chosen.event_id
     )"""  # noqa: S608

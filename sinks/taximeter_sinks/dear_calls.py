@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from taximeter_sinks.charge_sums import unpriced_calls
 from taximeter_sinks.dimensions import Only, chosen
-from taximeter_sinks.spend import REPRICING_SINCE, unpriced_calls
+from taximeter_sinks.quick_sums import QUICK_SINCE
 
 __all__ = ["conversations_query", "repeated_prompts_query"]
 
@@ -14,7 +15,7 @@ def conversations_query(
     start: datetime | None = None,
     end: datetime | None = None,
     limit: int = 10,
-    version: int = REPRICING_SINCE,
+    version: int = QUICK_SINCE,
     only: Only | None = None,
 ) -> str:
     """Return the query for conversations, the dearest first, with their models."""

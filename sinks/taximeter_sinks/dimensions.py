@@ -17,9 +17,12 @@ from taximeter_sinks.quack import sql_literal
 
 __all__ = [
     "DIMENSIONS",
+    "QUARTER",
     "TAG",
     "Only",
+    "calendar_of",
     "chosen",
+    "has_many_values",
     "is_dimension",
     "is_period",
     "key",
@@ -28,6 +31,7 @@ __all__ = [
     "order",
     "placed_in_time",
     "places",
+    "quoted",
     "within",
 ]
 
@@ -56,11 +60,17 @@ _PERIODS: Final = {
     "weekday": "dayname(here)",
     "hour_of_day": "strftime(here, '%H:00')",
 }
-_MONDAY_FIRST: Final = "min(isodow(here))"
+_WEEKDAYS: Final = (
+    "['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday']"
+)
 
 DIMENSIONS: Final = (*_COLUMNS, *_PERIODS)
 """By what spend can be told apart, and by `tag:NAME`."""
 
+QUARTER: Final = "quarter"
+"""Quarters of an hour, as whole numbers: for `keys`, and what calendars are made of."""
+
+_MANY: Final = ("user", "session", "conversation")
 _QUARTER: Final = "epoch_us(occurred_at) // 900000000"
 
 
@@ -78,13 +88,28 @@ def is_period(name: str) -> bool:
     return name in _PERIODS
 
 
+def has_many_values(name: str) -> bool:
+    """Tell whether charges may have about as many values of a dimension as rows."""
+    return name in _MANY or name.startswith(TAG)
+
+
 def keys(by: Sequence[str]) -> str:
     """Return the columns of these dimensions, each with a comma behind it.
 
     >>> keys(["user", "day"])
     'user_id AS "user", calendar.day AS "day", '
     """
-    return "".join(f"{key(name)} AS {_quoted(name)}, " for name in by)
+    columns = {name: _QUARTER if name == QUARTER else key(name) for name in by}
+    return "".join(f"{sql} AS {_quoted(name)}, " for name, sql in columns.items())
+
+
+def quoted(by: Sequence[str]) -> list[str]:
+    """Return the names that `keys` gives.
+
+    >>> quoted(["user", "day"])
+    ['"user"', '"day"']
+    """
+    return [_quoted(name) for name in by]
 
 
 def key(dimension: str) -> str:
@@ -120,18 +145,29 @@ def placed_in_time(
     Raises:
         ConfigurationError: there is no such time zone.
     """
-    literal = known_zone(zone)
-    found = rows or f"(SELECT * FROM {charges} {where})"  # noqa: S608
-    source = f"{found} AS charges"
+    source = f"{rows or f'(SELECT * FROM {charges} {where})'} AS charges"  # noqa: S608
     if not any(map(is_period, by)):
+        known_zone(zone)
         return source
+    quarters = f"(SELECT {_QUARTER} AS quarter FROM {charges} {where})"  # noqa: S608
+    calendar = calendar_of(quarters, by, zone)
+    return f"{source} JOIN {calendar} AS calendar ON calendar.quarter = {_QUARTER}"
+
+
+def calendar_of(quarters: str, by: Sequence[str], zone: str) -> str:
+    """Return the periods of `by` for each `quarter` of an hour in something.
+
+    Raises:
+        ConfigurationError: there is no such time zone.
+    """
     columns = ", ".join(f"{_PERIODS[n]} AS {n}" for n in by if n in _PERIODS)
-    return f"""{source} JOIN (
-        SELECT quarter, here, {columns} FROM (
-            SELECT quarter, timezone({literal}, to_timestamp(quarter * 900)) AS here
-            FROM (SELECT DISTINCT {_QUARTER} AS quarter FROM {charges} {where})
+    return f"""(
+        SELECT quarter, {columns} FROM (
+            SELECT quarter, timezone({known_zone(zone)}, to_timestamp(quarter * 900))
+                AS here
+            FROM (SELECT DISTINCT quarter FROM {quarters})
         )
-    ) AS calendar ON calendar.quarter = {_QUARTER}"""  # noqa: S608
+    )"""  # noqa: S608
 
 
 def chosen(
@@ -167,7 +203,7 @@ def order(by: Sequence[str]) -> str:
     if not any(map(is_period, by)):
         return f"cost_usd DESC NULLS LAST, {places(by)}"
     return ", ".join(
-        _MONDAY_FIRST if name == "weekday" else str(place)
+        f"list_position({_WEEKDAYS}, weekday)" if name == "weekday" else str(place)
         for place, name in enumerate(by, 1)
     )
 

@@ -15,9 +15,9 @@ from taximeter_schemas.subjects import (
     subject_of,
     tag_of,
 )
+from taximeter_sinks.charge_sums import CALLS, TOKENS, charges_table
 from taximeter_sinks.dimensions import within
 from taximeter_sinks.quack import sql_literal
-from taximeter_sinks.spend import CALLS, TOKENS, charges_table
 
 __all__ = [
     "HourSum",

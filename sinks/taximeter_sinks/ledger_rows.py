@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from taximeter_sinks.decode import Place, Undecodable
+from taximeter_sinks.quick_sums import with_quick_sums
 from taximeter_sinks.small_tables import SmallTable, TableBatch
 
 __all__ = ["insert_charges", "keep_undecodable", "store_offsets", "upsert"]
@@ -38,12 +39,17 @@ WHEN NOT MATCHED THEN INSERT BY NAME
 def insert_charges(ledger: duckdb.DuckDBPyConnection, charges: pa.Table) -> None:
     """Insert decoded charges."""
     if charges.num_rows:
-        _insert(ledger, "charges", charges)
+        _insert(ledger, "charges", charges, with_quick_sums("incoming"))
 
 
-def _insert(ledger: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+def _insert(
+    ledger: duckdb.DuckDBPyConnection,
+    name: str,
+    rows: pa.Table,
+    query: str = "SELECT * FROM incoming",
+) -> None:
     with _lent(ledger, rows):
-        ledger.execute(f"INSERT INTO {name} BY NAME SELECT * FROM incoming")  # noqa: S608
+        ledger.execute(f"INSERT INTO {name} BY NAME {query}")
 
 
 @contextmanager

@@ -19,6 +19,11 @@ import pyarrow
 
 from taximeter_schemas.errors import LedgerError, LedgerUnavailable, QueryFailed
 from taximeter_schemas.subjects import Subject, SubjectKind
+from taximeter_sinks.charge_sums import (
+    REPRICING_SINCE,
+    list_cost,
+    unpriced_calls,
+)
 from taximeter_sinks.charged_calls import (
     CallFilter,
     Extent,
@@ -39,15 +44,13 @@ from taximeter_sinks.quack import (
     ServerAway,
     as_rows,
 )
+from taximeter_sinks.quick_sums import MISSTATED, QUICK_SINCE
 from taximeter_sinks.read_only import check_read_only
 from taximeter_sinks.spend import (
-    REPRICING_SINCE,
     ProviderCostRow,
     SpendRow,
-    list_cost,
     provider_cost_query,
     spend_query,
-    unpriced_calls,
     unpriced_query,
 )
 from taximeter_sinks.tops import Top, tops_query
@@ -76,7 +79,7 @@ class PartitionCharges(NamedTuple):
 
     `cost_usd` is the exact sum, 0 if there is nothing priced, `list_cost_usd` that of
     what the list says. `max_offset` is the largest usage offset among the rows, None
-    without rows.
+    without rows. `misstated` rows have quick sums that are not what the row says.
     """
 
     cost_usd: Decimal
@@ -84,6 +87,7 @@ class PartitionCharges(NamedTuple):
     unpriced: int
     max_offset: int | None
     list_cost_usd: Decimal
+    misstated: int
 
 
 class Duplicates(NamedTuple):
@@ -336,10 +340,12 @@ class Ledger:
         """
         where = "" if up_to is None else f"WHERE {_up_to(up_to)}"
         listed = list_cost(self._at())
+        wrong = f"count(*) FILTER {MISSTATED}"
+        misstated = wrong if self._at() >= QUICK_SINCE else "0"
         answer = self._ask(
             "SELECT source_partition, coalesce(sum(cost_usd), 0)::DECIMAL(38, 12), "  # noqa: S608
             f"count(*), {unpriced_calls(self._at())}, max(source_offset), "
-            f"coalesce(sum({listed}), 0)::DECIMAL(38, 12) "
+            f"coalesce(sum({listed}), 0)::DECIMAL(38, 12), {misstated} "
             f"FROM charges {where} GROUP BY 1 ORDER BY 1"
         )
         return {row[0]: PartitionCharges(*row[1:]) for row in answer.rows}
@@ -368,7 +374,7 @@ class Ledger:
 
     def _at(self) -> int:
         """Return the version of the tables; what is old may be migrated any moment."""
-        if self._version < REPRICING_SINCE:
+        if self._version < QUICK_SINCE:
             self._version = self.schema_version()
         return self._version
 

@@ -11,35 +11,38 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS
+from taximeter_sinks.charge_sums import (
+    CALLS,
+    REPRICING_SINCE,
+    charges_table,
+    listed,
+    sums,
+    totals,
+)
 from taximeter_sinks.dimensions import (
     DIMENSIONS,
+    QUARTER,
     Only,
+    calendar_of,
     chosen,
+    has_many_values,
     is_period,
     keys,
     order,
     placed_in_time,
     places,
+    quoted,
 )
+from taximeter_sinks.quick_sums import QUICK_SINCE
 
 __all__ = [
-    "CALLS",
     "DIMENSIONS",
-    "INPUT_OF_ROW",
     "LIST_SUMS",
-    "OUTPUT_OF_ROW",
-    "REPRICING_SINCE",
     "SUMS",
-    "TOKENS",
     "ProviderCostRow",
     "SpendRow",
-    "aggregates",
-    "charges_table",
-    "list_cost",
     "provider_cost_query",
     "spend_query",
-    "unpriced_calls",
     "unpriced_query",
 ]
 
@@ -48,36 +51,6 @@ SUMS: Final = ("cost_usd", "calls", "unpriced_calls", "input_tokens", "output_to
 
 LIST_SUMS: Final = ("list_cost_usd", "markup_usd", "unlisted_calls")
 """What is added up behind them: what the list says, and what makes the difference."""
-
-CALLS: Final = "count(*) FILTER (kind = 'charge')"
-"""How SQL counts calls."""
-
-# Token columns that ledgers have from version 4 on; an older one is read as it is.
-_LATER: Final = (
-    "cache_read_explicit_tokens",
-    "cache_write_12h_tokens",
-    "citation_tokens",
-)
-_LATER_SINCE: Final = 4
-_NOT_YET: Final = ", ".join(f"0::BIGINT AS {name}" for name in _LATER)
-_OLDER_CHARGES: Final = (
-    f"(SELECT {_NOT_YET} WHERE false UNION ALL BY NAME FROM charges)"  # noqa: S608
-)
-_EACH_INPUT: Final = [f"coalesce({n}, 0)" if n in _LATER else n for n in INPUT_TOKENS]
-INPUT_OF_ROW: Final = f"({' + '.join(_EACH_INPUT)})"
-OUTPUT_OF_ROW: Final = f"({' + '.join(OUTPUT_TOKENS)})"
-_INPUT: Final = f"coalesce(sum({INPUT_OF_ROW}), 0)::BIGINT"
-_OUTPUT: Final = f"coalesce(sum({OUTPUT_OF_ROW}), 0)::BIGINT"
-
-TOKENS: Final = f"({_INPUT} + {_OUTPUT})"
-"""How SQL adds up tokens, over `charges_table` of any version."""
-
-_LIST_COST_SINCE: Final = 5
-
-REPRICING_SINCE: Final = 6
-"""The first version of the ledger's tables that knows re-pricings."""
-
-_UNPRICED: Final = "count(*) FILTER (kind = 'charge' AND cost_usd IS NULL)"
 
 # What the latest re-pricing of a call has given a price, whatever it was before.
 _PRICED_SINCE: Final = """
@@ -172,7 +145,7 @@ def spend_query(
     end: datetime | None = None,
     time_zone: str = "UTC",
     limit: int | None = None,
-    version: int = REPRICING_SINCE,
+    version: int = QUICK_SINCE,
     only: Only | None = None,
 ) -> str:
     """Return the query for spend by these dimensions over `[start, end)`.
@@ -185,51 +158,43 @@ def spend_query(
     Raises:
         ConfigurationError: for an unknown dimension or time zone.
     """
-    source = placed_in_time(
-        charges_table(version), by, time_zone, chosen(start, end, only)
-    )
-    lines = [f"SELECT {keys(by)}{aggregates(version)} FROM {source}"]  # noqa: S608
+    charges, where = charges_table(version), chosen(start, end, only)
+    if any(map(is_period, by)) and not any(map(has_many_values, by)):
+        query = _by_quarter(charges, where, by, time_zone, version)
+    else:
+
+        def rows(which: str) -> str:
+            return placed_in_time(charges, by, time_zone, f"{where} AND {which}")
+
+        summed = sums(keys(by), quoted(by), rows, version)
+        query = f"SELECT {listed(quoted(by))}{totals()} FROM ({summed})"  # noqa: S608
     if by:
-        lines += [f"GROUP BY {places(by)}", f"ORDER BY {order(by)}"]
-    if limit is not None:
-        lines.append(f"LIMIT {int(limit)}")
-    return "\n".join(lines)
+        query = f"SELECT * FROM ({query}) ORDER BY {order(by)}"  # noqa: S608
+    return query if limit is None else f"{query} LIMIT {int(limit)}"
 
 
-def list_cost(version: int) -> str:
-    """Return the column that says what the list says, in a ledger of that version.
+def _by_quarter(
+    charges: str, where: str, by: Sequence[str], time_zone: str, version: int
+) -> str:
+    """Return sums that are added up by quarters of an hour before anything else.
 
-    Before it came, nothing but the list's prices was charged.
+    What has few values leaves few rows to be placed in time.
     """
-    return "list_cost_usd" if version >= _LIST_COST_SINCE else "cost_usd"
+    apart = [QUARTER, *(name for name in by if not is_period(name))]
 
+    def rows(which: str) -> str:
+        return f"{charges} {where} AND {which}"
 
-def unpriced_calls(version: int) -> str:
-    """Return how SQL counts calls without a price, in tables of this version.
-
-    A re-pricing that found one takes its call away again.
-    """
-    priced_since = " - count(old_unpriced_reason)" if version >= REPRICING_SINCE else ""
-    return f"{_UNPRICED}{priced_since}"
-
-
-def aggregates(version: int) -> str:
-    """Return the sums of a report, by the names of `SUMS` and `LIST_SUMS`."""
-    # A sum over nothing priced stays NULL: unpriced is not free.
-    listed = list_cost(version)
+    summed = sums(keys(apart), quoted(apart), rows, version)
+    calendar = calendar_of("sums", by, time_zone)
     return f"""
-        sum(cost_usd) AS cost_usd,
-        {CALLS} AS calls,
-        {unpriced_calls(version)} AS unpriced_calls,
-        {_INPUT} AS input_tokens,
-        {_OUTPUT} AS output_tokens,
-        sum({listed}) AS list_cost_usd,
-        sum(cost_usd - {listed}) AS markup_usd,
-        count(*) FILTER ({listed} IS NULL AND cost_usd IS NOT NULL) AS unlisted_calls
-    """
+        WITH sums AS MATERIALIZED ({summed})
+        SELECT {listed(quoted(by))}{totals("sum")}
+        FROM sums JOIN {calendar} AS calendar USING (quarter) GROUP BY {places(by)}
+    """  # noqa: S608
 
 
-def unpriced_query(version: int = REPRICING_SINCE) -> str:
+def unpriced_query(version: int = QUICK_SINCE) -> str:
     """Return the query for what has no price, what is called most first.
 
     `version` is that of the ledger's tables.
@@ -237,13 +202,9 @@ def unpriced_query(version: int = REPRICING_SINCE) -> str:
     still = f"AND NOT {_PRICED_SINCE}" if version >= REPRICING_SINCE else ""
     return f"""
         SELECT provider, model, service_tier, unpriced_reason AS reason,
-            {CALLS} AS calls, {_INPUT} AS input_tokens, {_OUTPUT} AS output_tokens,
+            {CALLS} AS calls, sum(input_tokens)::BIGINT AS input_tokens,
+            sum(output_tokens)::BIGINT AS output_tokens,
             min(occurred_at) AS first_seen, max(occurred_at) AS last_seen
         FROM {charges_table(version)} AS charges WHERE cost_usd IS NULL {still}
         GROUP BY ALL ORDER BY calls DESC, provider, model, service_tier, reason
     """  # noqa: S608
-
-
-def charges_table(version: int) -> str:
-    """Return the table of charges, with every column that a report adds up."""
-    return "charges" if version >= _LATER_SINCE else _OLDER_CHARGES

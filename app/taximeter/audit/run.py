@@ -209,6 +209,8 @@ def _compare_ledger(
     if part.ledger_rows < part.charges:
         missing = part.charges - part.ledger_rows
         part.differs(0, f"ledger lacks {missing} rows")
+    if found and found.misstated:
+        part.differs(0, f"ledger has {found.misstated} rows with other quick sums")
 
 
 def _by(pico: int) -> str:

@@ -159,7 +159,7 @@ def test_every_dimension_can_be_asked_for(ledger: Ledger, by: str) -> None:
 
 def charged(usd: str, rows: int, unpriced: int, last: int) -> PartitionCharges:
     """Return charges of one partition at the list's prices."""
-    return PartitionCharges(Decimal(usd), rows, unpriced, last, Decimal(usd))
+    return PartitionCharges(Decimal(usd), rows, unpriced, last, Decimal(usd), 0)
 
 
 def test_the_audit_gets_exact_sums_by_partition(ledger: Ledger) -> None:

@@ -12,6 +12,7 @@ from taximeter_schemas.errors import LedgerTooNew
 from taximeter_sinks import migrations
 from taximeter_sinks.decode import CHARGES_SCHEMA
 from taximeter_sinks.migrate import known_version, migrate, schema_version
+from taximeter_sinks.quick_sums import QUICK_SUMS
 from tests.unit.sinks.old_ledgers import KEPT_BY_VERSION_1, as_of
 
 HERE = Path("ledger.duckdb")
@@ -86,8 +87,9 @@ def _of_type(ledger: duckdb.DuckDBPyConnection, column: str) -> str:
 
 
 def test_the_table_has_the_columns_that_are_decoded() -> None:
-    """Decoder and migration name the same columns in the same order."""
+    """Decoder and migration name the same columns in the same order, then come sums."""
     with duckdb.connect() as ledger:
         migrate(ledger, HERE)
         columns = ledger.execute("SELECT * FROM charges").description
-    assert [column[0] for column in columns] == CHARGES_SCHEMA.names
+    named = [column[0] for column in columns]
+    assert named == [*CHARGES_SCHEMA.names, *QUICK_SUMS]
