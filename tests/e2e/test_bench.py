@@ -25,6 +25,8 @@ ROWS = [
     "emit_p99_us",
     "alert_p99_ms",
     "sql_p99_ms",
+    "report_ms",
+    "month_report_ms",
     "worker_memory_mib",
 ]
 WITH_RATIO = {

@@ -20,6 +20,7 @@ from taximeter.bench.measures import (
     memory,
     prices,
     pricing,
+    reports,
     sink,
 )
 from taximeter.bench.rows import TARGETS, Row
@@ -53,6 +54,7 @@ _MEASURES: Final[dict[tuple[str, ...], Callable[[Bench], Awaitable[list[Row]]]]]
     ("sink",): sink.measure,
     ("emit_p50_us", "emit_p99_us"): emit.measure,
     ("cpu_growth", *_LATENCIES): _with_worker_and_sink,
+    ("report_ms", "month_report_ms"): reports.measure,
     ("worker_memory_mib",): memory.measure,
 }
 

@@ -20,6 +20,7 @@ class Sizes:
     http_events: int
     http_singles: int
     sink_rows: int
+    report_rows: int
     growth_events: int
     emits_back_to_back: int
     emit_seconds: float
@@ -45,6 +46,7 @@ FULL: Final = Sizes(
     http_events=100_000,
     http_singles=2_000,
     sink_rows=300_000,
+    report_rows=10_000_000,
     growth_events=1_000_000,
     emits_back_to_back=50_000,
     emit_seconds=10.0,
@@ -62,6 +64,7 @@ QUICK: Final = Sizes(
     http_events=5_000,
     http_singles=200,
     sink_rows=30_000,
+    report_rows=20_000,
     growth_events=5_000,
     emits_back_to_back=5_000,
     emit_seconds=2.0,
