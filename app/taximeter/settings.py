@@ -198,6 +198,16 @@ class ApiSettings(CommonSettings):
         description="The API's port; 0 for any free one. Without it: 8470, or any "
         "free one where that is taken.",
     )
+    api_open: bool = Field(
+        False,
+        description="Lets an API that others can reach start without a token, open to "
+        "whoever reaches it, until one is made.",
+    )
+    tokens_file: Path | None = Field(
+        None,
+        description="The file that the API's tokens are kept in, the same for each API "
+        "process. Without it: `api-tokens.json` in the data directory.",
+    )
     api_max_requests: int = Field(
         500,
         ge=1,

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from taximeter_schemas.clock import Clock, SystemClock
 from taximeter_schemas.errors import BrokerUnavailable, DataDirInUse
 
-__all__ = ["DataDir", "PartState", "Presence", "locked"]
+__all__ = ["DataDir", "PartState", "Presence", "locked", "write_whole"]
 
 _SAME_START_SECONDS = 2.0
 
@@ -111,6 +111,11 @@ class DataDir:
         return self.path / "spool"
 
     @property
+    def api_tokens(self) -> Path:
+        """What is kept of the API's tokens, unless a setting names another file."""
+        return self.path / "api-tokens.json"
+
+    @property
     def logs(self) -> Path:
         """A log a part."""
         return self.path / "logs"
@@ -134,14 +139,14 @@ class DataDir:
         file = self.path / "quack.token"
         if not file.exists():
             self.path.mkdir(parents=True, exist_ok=True)
-            _write(file, secrets.token_urlsafe(32))
+            write_whole(file, secrets.token_urlsafe(32))
         return file.read_text()
 
     def write_state(self, state: PartState) -> None:
         """Say how a part is; readers see the old words or the new, never half."""
         file = self._state_file(state.name)
         file.parent.mkdir(parents=True, exist_ok=True)
-        _write(file, state.model_dump_json())
+        write_whole(file, state.model_dump_json())
 
     def remove_state(self, name: str) -> None:
         """Say that a part has ended well."""
@@ -229,7 +234,7 @@ def locked(file: Path) -> int:
     return lock
 
 
-def _write(file: Path, text: str) -> None:
+def write_whole(file: Path, text: str) -> None:
     """Write a file whole, readable by its owner alone."""
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

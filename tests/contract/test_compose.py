@@ -223,7 +223,7 @@ def test_token_has_no_default() -> None:
 
 
 def test_data_outlives_its_containers() -> None:
-    """Kafka's log and the ledger lie in named volumes."""
+    """Kafka's log, the ledger, and what the API keeps lie in named volumes."""
     compose = _compose()
     mounted = {
         volume.split(":")[0]
@@ -231,7 +231,7 @@ def test_data_outlives_its_containers() -> None:
         for volume in service.get("volumes", [])
     }
 
-    assert mounted == compose["volumes"].keys() == {"kafka", "ledger"}
+    assert mounted == compose["volumes"].keys() == {"kafka", "ledger", "api"}
 
 
 def test_image_copies_what_the_distribution_is_made_of() -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -21,12 +22,15 @@ from taximeter.api import (
     reservations,
     spend,
 )
+from taximeter.api.access import Access
 from taximeter.api.counting import RequestCounts
 from taximeter.api.faults import explain_faults
+from taximeter.api.known_tokens import KnownTokens
 from taximeter.api.metrics import metrics_registry
 from taximeter.api.openapi import describe_events
 from taximeter.api.room import Limits, Room
 from taximeter.api.services import LedgerDesk, Services
+from taximeter.api_tokens import TokenFile
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_producers.reservations import Reservations
@@ -47,6 +51,8 @@ def create_app(
     data: DataDir,
     clock: Clock | None = None,
     limits: Limits | None = None,
+    tokens: Path | None = None,
+    always_tokens: bool = False,
 ) -> FastAPI:
     """Return the application; it connects to Kafka while it runs.
 
@@ -57,6 +63,8 @@ def create_app(
             where events are left that Kafka has not taken by the end.
         clock: tells the moment against which events are judged to be ahead of time.
         limits: how much it may take on.
+        tokens: the file of its tokens; without it, that of the data directory.
+        always_tokens: whether a token is needed even while there is none.
     """
     room = Room(limits or Limits())
     answered = Counter[tuple[str, str, int]]()
@@ -93,7 +101,9 @@ def create_app(
             desk.close()
 
     app = FastAPI(lifespan=lifespan, **_described())
-    app.add_middleware(RequestCounts, counts=answered)
+    known = KnownTokens(TokenFile(tokens or data.api_tokens))
+    app.add_middleware(Access, tokens=known, always=always_tokens)
+    app.add_middleware(RequestCounts, counts=answered)  # around it: refusals count too
     routers = (
         events,
         spend,

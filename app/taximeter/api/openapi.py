@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from taximeter.api.access import needed
 from taximeter_schemas.usage import (
     UsageCorrected,
     UsageNotUnderstood,
@@ -45,10 +46,44 @@ def describe_events(app: FastAPI) -> None:
             document = generate()
             document["components"]["schemas"] |= _event_schemas()
             document["paths"]["/v1/events"]["post"]["requestBody"] = _body()
+            _ask_for_tokens(document)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]  # as FastAPI's docs say
+
+
+def _ask_for_tokens(document: dict[str, Any]) -> None:
+    """Say of each operation that it takes a token, and what the token must allow."""
+    document["components"]["securitySchemes"] = {_SCHEME: _BEARER}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if need := needed(method.upper(), path):
+                operation["security"] = [{_SCHEME: [need]}]
+                operation["responses"] |= _REFUSED
+
+
+def _refused(words: str, *headers: str) -> dict[str, Any]:
+    schema = {"$ref": _REFERENCE.format(model="Fault")}
+    return {
+        "description": words,
+        "content": {"application/json": {"schema": schema}},
+        "headers": {name: {"schema": {"type": "string"}} for name in headers},
+    }
+
+
+_SCHEME: Final = "token"
+_BEARER: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A token of `taximeter tokens create`. None is needed as long as "
+    "none was ever made.",
+}
+_REFUSED: Final = {
+    "401": _refused("No token, or a wrong one.", "WWW-Authenticate"),
+    "403": _refused("The token may not do this.", "WWW-Authenticate"),
+    "429": _refused("Too much, or too often: come back later.", "Retry-After"),
+}
 
 
 def _event_schemas() -> dict[str, Any]:

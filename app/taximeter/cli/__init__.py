@@ -43,6 +43,7 @@ COMMANDS: Final = {
     "worker": "Run one worker alone.",
     "sink": "Run the sink alone.",
     "api": "Run the HTTP API alone.",
+    "tokens": "Make, list and revoke the API's tokens.",
     "broker": "Run the embedded Kafka alone.",
     "bench": "Measure, and print the table of targets.",
 }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from taximeter.api_tokens import TokenFile
 from taximeter.broker.admin import ensure_topics
 from taximeter.broker.ports import USUAL_API_PORT, is_free
 from taximeter.cli.options import bootstrap_option, data_option, topic_options
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_UNGUARDED: Final = (
+    "whoever reaches {host} could write and read everything: make a token first, "
+    "'taximeter tokens create NAME', or let it be open with --open"
+)
 _LOOK_SECONDS: Final = 0.05
 _STOP_SECONDS: Final = 3
 _REPORT_SECONDS: Final = 2.0
@@ -41,6 +47,12 @@ _OTHER_CONNECTIONS: Final = 500
     metavar="P",
     help="0 for any free one. Default: 8470, or any free one where that is taken.",
 )
+@click.option(
+    "--open",
+    "open_",
+    is_flag=True,
+    help="Start without tokens also where others can reach it.",
+)
 def command(
     data: Path,
     bootstrap: str | None,
@@ -48,6 +60,8 @@ def command(
     partitions: int | None,
     host: str | None,
     port: int | None,
+    *,
+    open_: bool,
 ) -> None:
     """Run the HTTP API."""
     settings = read(
@@ -58,10 +72,15 @@ def command(
         partitions=partitions,
         api_host=host,
         api_port=port,
+        api_open=open_ or None,
     )
     configure()
     place, topics = DataDir(settings.data), settings.topics()
     kafka = place.bootstrap(settings.bootstrap)
+    tokens = settings.tokens_file or place.api_tokens
+    alone = settings.api_open or _is_loopback(settings.api_host)
+    if not alone and not TokenFile(tokens).read():
+        raise ConfigurationError(_UNGUARDED.format(host=settings.api_host))
     with _listening(settings) as listener:
         asyncio.run(ensure_topics(kafka, topics))
         import uvicorn  # noqa: PLC0415
@@ -69,7 +88,14 @@ def command(
         from taximeter.api.app import create_app  # noqa: PLC0415
 
         limits = settings.limits()
-        app = create_app(bootstrap=kafka, topics=topics, data=place, limits=limits)
+        app = create_app(
+            bootstrap=kafka,
+            topics=topics,
+            data=place,
+            limits=limits,
+            tokens=tokens,
+            always_tokens=not alone,
+        )
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -82,6 +108,13 @@ def command(
         with Presence(place, "api", kafka) as presence:
             server = uvicorn.Server(config)
             asyncio.run(_serve(server, listener, presence, app))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _listening(settings: ApiSettings) -> socket.socket:

@@ -71,6 +71,8 @@ class BudgetGuard:
             `TAXIMETER_BOOTSTRAP` says.
         topics: names of the topics.
         url: the API's address, to ask it instead of Kafka.
+        token: the API's token, which may `read`; without it, what
+            `TAXIMETER_API_TOKEN` says.
         poll_seconds: how often the API is asked.
         stale_after: seconds without news of Kafka or the API after which nobody knows
             how budgets stand; then each one's `when_unknown` holds.
@@ -90,6 +92,7 @@ class BudgetGuard:
         topics: Topics | None = None,
         *,
         url: str | None = None,
+        token: str | None = None,
         poll_seconds: float = 5.0,
         stale_after: float = 30.0,
         when_unknown: WhenUnknown = "fail_open",
@@ -106,7 +109,7 @@ class BudgetGuard:
         self._url, self._kafka = url, (bootstrap, topics)
         if feed is None:
             feed = (
-                api_feeds(url, poll_seconds)
+                api_feeds(url, poll_seconds, token)
                 if url is not None
                 else topic_feeds(bootstrap, topics, stale_after)
             )

@@ -79,12 +79,19 @@ def topic_feeds(
     return feed
 
 
-def api_feeds(url: str, poll_seconds: float) -> Feeds:
-    """Return what asks the API."""
+def api_feeds(url: str, poll_seconds: float, token: str | None) -> Feeds:
+    """Return what asks the API, with the environment's token where none is given.
+
+    Raises:
+        ConfigurationError: the token can be none.
+    """
+    sent = (token or os.environ.get("TAXIMETER_API_TOKEN", "")).strip()
+    if not (sent.isascii() and sent.isprintable()):  # it must not come into a log
+        raise ConfigurationError("the API's token has characters that no token has")
 
     def feed(told: Told) -> Feed:
         from taximeter_producers.guard.polling import ApiFeed  # noqa: PLC0415
 
-        return ApiFeed(url, told, poll_seconds)
+        return ApiFeed(url, told, poll_seconds, sent)
 
     return feed

@@ -42,15 +42,19 @@ class ApiFeed:
         url: the API's address.
         told: what learns of it.
         poll_seconds: how often it is asked.
+        token: what the API lets it in for, if it asks for a token.
 
     Raises:
         ConfigurationError: the address is not http or https.
     """
 
-    def __init__(self, url: str, told: Told, poll_seconds: float) -> None:
+    def __init__(
+        self, url: str, told: Told, poll_seconds: float, token: str = ""
+    ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigurationError(f"url={url!r} is no address of an API")
         self._url = url.rstrip("/")
+        self._token = token
         self._told = told
         self._poll_seconds = poll_seconds
         self._rarely = Rarely()
@@ -83,6 +87,8 @@ class ApiFeed:
 
     def _ask(self) -> None:
         request = Request(f"{self._url}/v1/budgets/guard?limit={_MOST}")  # noqa: S310 - checked above
+        if self._token:  # which is sent to nobody else, should the API redirect
+            request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         with urlopen(request, timeout=_ANSWER_SECONDS) as answer:  # noqa: S310
             known = _Known.model_validate_json(answer.read())
         now = self._told.clock.now()

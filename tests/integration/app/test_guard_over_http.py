@@ -11,19 +11,20 @@ import pytest
 import uvicorn
 
 from taximeter.api.app import create_app
+from taximeter.api_tokens import TokenFile
 from taximeter.broker.ports import free_port
 from taximeter.state import DataDir
 from taximeter_producers.guard.budget_guard import BudgetGuard
 from taximeter_schemas.budgets import BudgetEvent, BudgetStatus, budget_key
 from taximeter_schemas.clock import ManualClock
-from taximeter_schemas.errors import BudgetExceeded
+from taximeter_schemas.errors import BudgetExceeded, ConfigurationError
 from taximeter_schemas.subjects import Subject, subject_of
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.decode import RawRecord
 from taximeter_sinks.duckdb_sink import DuckDBSink
 from tests.builders import NOON
 from tests.guarding import a_budget, a_plan, a_status, status_key
-from tests.waiting import eventually
+from tests.waiting import eventually, eventually_async
 
 TOPICS = Topics()
 ADA_IN_X = subject_of({"user": "ada", "tag:team": "x"})
@@ -57,7 +58,12 @@ async def _api(data: Path) -> AsyncIterator[str]:
     )
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical"))
     serving = asyncio.create_task(server.serve())
+
+    async def started() -> bool:
+        return server.started
+
     try:
+        await eventually_async(started)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
@@ -107,6 +113,30 @@ async def test_a_guard_knows_what_the_ledger_says(tmp_path: Path) -> None:
         await asyncio.to_thread(
             eventually, lambda: guard.check(user="grace", tags={"team": "x"}).unknown
         )
+
+
+async def test_a_guard_shows_its_token(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Without one the guard is told what it lacks; the environment's will do."""
+    await _ledger(tmp_path, a_budget())
+    text = TokenFile(DataDir(tmp_path).api_tokens).create("g", NOON, ("read",)).text
+    async with _api(tmp_path) as url:
+        with BudgetGuard(url=url, poll_seconds=0.1):
+            await asyncio.to_thread(eventually, lambda: "HTTP Error 401" in caplog.text)
+        monkeypatch.setenv("TAXIMETER_API_TOKEN", f"{text}\n")
+        with BudgetGuard(url=url) as guard:
+            assert await asyncio.to_thread(guard.wait, 30)
+    assert text not in caplog.text
+
+
+def test_a_token_that_can_be_none(caplog: pytest.LogCaptureFixture) -> None:
+    """It is refused at once, and told to nobody."""
+    with pytest.raises(ConfigurationError) as refused:
+        BudgetGuard(url="http://127.0.0.1:9", token="a secret\nX: y")
+    assert "secret" not in str(refused.value) + caplog.text
 
 
 async def test_an_answer_that_cannot_be_read_is_no_knowledge(
