@@ -46,6 +46,12 @@ class Caller:
         sources = self.token.sources if self.token else ()
         return not sources or source in sources
 
+    def lacks(self, source: str) -> str:
+        """Return why events of this source are not the caller's to write."""
+        assert self.token is not None
+        own = ", ".join(self.token.sources)
+        return f"token {self.token.name!r} writes events of {own}, not of {source!r}"
+
     @property
     def sources(self) -> tuple[str, ...]:
         """The sources whose events the caller may write; empty for all."""

@@ -23,6 +23,7 @@ from taximeter.api import (
     spend,
 )
 from taximeter.api.access import Access
+from taximeter.api.bounds import BodyBounds
 from taximeter.api.counting import RequestCounts
 from taximeter.api.faults import explain_faults
 from taximeter.api.known_tokens import KnownTokens
@@ -68,6 +69,7 @@ def create_app(
     """
     room = Room(limits or Limits())
     answered = Counter[tuple[str, str, int]]()
+    refused = Counter[str]()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -82,7 +84,7 @@ def create_app(
         )
         desk = LedgerDesk(data)
         reserving = Reservations(bootstrap, topics, name="taximeter-api")
-        registry = metrics_registry(data, emitter, room, answered)
+        registry = metrics_registry(data, emitter, room, answered, refused)
         app.state.services = Services(
             bootstrap,
             topics,
@@ -92,6 +94,7 @@ def create_app(
             room,
             registry,
             reserving,
+            refused,
         )
         try:
             yield
@@ -101,6 +104,7 @@ def create_app(
             desk.close()
 
     app = FastAPI(lifespan=lifespan, **_described())
+    app.add_middleware(BodyBounds, limits=room.limits)
     known = KnownTokens(TokenFile(tokens or data.api_tokens))
     app.add_middleware(Access, tokens=known, always=always_tokens)
     app.add_middleware(RequestCounts, counts=answered)  # around it: refusals count too

@@ -1,151 +1,110 @@
-"""From the body of a request to events as they travel.
-
-The body is parsed once, by the rules that the workers read Kafka with, so what is
-accepted here is no dead letter there, but for a `UsageNotUnderstood`, which is to
-become one. It goes on as bytes: those wait for Kafka in a
-quarter of the memory.
-"""
+"""The body of a request, as the bytes that its sender meant."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import zlib
+from collections.abc import Iterator
 from typing import Final
 
 from fastapi import Request
 
-from taximeter.api.room import Limits, Place
-from taximeter_processors.calls import Reading, Repriced, read_usage
-from taximeter_producers.packing import EncodedEvent
-from taximeter_schemas.records import (
-    MAX_EVENT_BYTES,
-    NOT_EMITTED,
-    Fault,
-    encode_event,
-    kept_usage,
-    usage_key,
-)
+from taximeter.api.bounds import BodyTooLarge, Unread
+from taximeter.api.room import Place
 
-__all__ = [
-    "BodyTooLarge",
-    "BodyTooSlow",
-    "Wrong",
-    "WrongEvents",
-    "read_body",
-    "read_events",
-]
+__all__ = ["NotGzip", "WrongEncoding", "read_body"]
 
-_LARGE_BYTES: Final = 512 * 1024
-_TOO_LARGE: Final = f"an event has at most {MAX_EVENT_BYTES} bytes"
+_GZIP: Final = zlib.MAX_WBITS | 16
+_STEP_BYTES: Final = 64 * 1024
+_MOST_MEMBERS: Final = 1000
+_PLAIN: Final = ("", "identity")
+_ZIPPED: Final = ("gzip", "x-gzip")
 
 
-class BodyTooLarge(Exception):
-    """More at once than one request may bring."""
+class WrongEncoding(Unread):
+    """A body in an encoding that is not read here."""
 
-    def __init__(self, limit: str) -> None:
-        super().__init__(f"a body has at most {limit}: send fewer events at once")
-
-
-class BodyTooSlow(Exception):
-    """A body that had not arrived when its time was over."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"the body has not arrived within {seconds:g} s")
+    def __init__(self, encoding: str) -> None:
+        super().__init__(
+            415,
+            f"Content-Encoding {encoding[:40]!r} is not read: send gzip, or none",
+            {"Accept-Encoding": "gzip"},
+        )
 
 
-@dataclass(frozen=True)
-class Wrong:
-    """Why one event of a body cannot be used; `index` is its place, from 0."""
+class NotGzip(Unread):
+    """A body that says it is gzip and is not, or not all of it."""
 
-    index: int
-    reason: str
-    detail: str
+    def __init__(self) -> None:
+        super().__init__(400, "the body is not gzip, or ends too early")
 
 
-class WrongEvents(Exception):
-    """Some of a body's events cannot be used."""
+async def read_body(request: Request, place: Place, most: int) -> bytes:
+    """Return the body of a request, inflated, without the white space around it.
 
-    def __init__(self, wrong: Sequence[Wrong]) -> None:
-        self.wrong = wrong
-        super().__init__(f"{len(wrong)} events are wrong")
-
-
-async def read_body(request: Request, place: Place, limits: Limits) -> bytes:
-    """Return the body of a request, without the white space around it.
+    Args:
+        request: how its body comes is `BodyBounds`' to watch.
+        place: what is read counts in it.
+        most: bytes that it may have, inflated too.
 
     Raises:
-        BodyTooLarge: as soon as it is known to be.
-        BodyTooSlow: its time is over.
+        BodyTooLarge: as soon as it is known to be; what would be inflated beyond that
+            never is.
+        NotGzip: it cannot be inflated.
+        WrongEncoding: nor could any other encoding be.
         NoRoom: all bodies together are as large as they may be.
         ClientDisconnect: whoever sent it has gone.
     """
-    length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > limits.body_bytes:
-        raise BodyTooLarge(f"{limits.body_bytes} bytes")
-    try:
-        async with asyncio.timeout(limits.body_seconds):
-            body = await _arrived(request, place, limits.body_bytes)
-    except TimeoutError:
-        raise BodyTooSlow(limits.body_seconds) from None
-    return body.strip(b" \t\r\n")
-
-
-async def _arrived(request: Request, place: Place, most: int) -> bytes:
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in _PLAIN + _ZIPPED:
+        raise WrongEncoding(encoding)
+    inflated = _Inflated(most) if encoding in _ZIPPED else None
     chunks: list[bytes] = []
-    size = 0
     async for chunk in request.stream():
-        size += len(chunk)
-        if size > most:
-            raise BodyTooLarge(f"{most} bytes")
-        place.hold(len(chunk))
-        chunks.append(chunk)
-    return b"".join(chunks)
+        for part in inflated.parts(chunk) if inflated else (chunk,):
+            place.hold(len(part))
+            chunks.append(part)
+    if inflated and not inflated.complete:
+        raise NotGzip
+    return b"".join(chunks).strip(b" \t\r\n")
 
 
-async def read_events(body: bytes, now: datetime) -> Sequence[EncodedEvent]:
-    """Return all events of a body.
+class _Inflated:
+    """Inflates one gzip stream, of any number of members, up to a size."""
 
-    Raises:
-        WrongEvents: if any is wrong; tells all that are.
-    """
-    if len(body) < _LARGE_BYTES:
-        return _read(body, now)
-    return await asyncio.to_thread(_read, body, now)  # others are answered meanwhile
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._size = 0
+        self._members = 0
+        self._inflating = zlib.decompressobj(_GZIP)
+        self._begun = False
 
+    @property
+    def complete(self) -> bool:
+        """Whether all that had begun has ended."""
+        return self._members > 0 and not self._begun
 
-def _read(body: bytes, now: datetime) -> Sequence[EncodedEvent]:
-    readings = read_usage(body, now, ours=False)
-    events = list(map(_event, readings.events, readings.encoded))
-    _require_none(
-        Wrong(index, one.reason, one.detail)
-        for index, one in enumerate(events)
-        if isinstance(one, Fault)
-    )
-    found = [one for one in events if not isinstance(one, Fault)]
-    _require_none(
-        Wrong(index, "invalid_event", NOT_EMITTED)
-        for index, one in enumerate(readings.events)
-        if isinstance(one, Repriced)
-    )
-    _require_none(
-        Wrong(index, "too_large", _TOO_LARGE)
-        for index, event in enumerate(found)
-        if len(event.value) > MAX_EVENT_BYTES
-    )
-    return found
+    def parts(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield what a part of the body inflates to, a step at a time."""
+        while chunk:
+            self._begun = True
+            try:
+                part = self._inflating.decompress(chunk, _STEP_BYTES)
+            except zlib.error:
+                raise NotGzip from None
+            self._size += len(part)
+            if self._size > self._most:
+                raise BodyTooLarge(f"{self._most} bytes, inflated")
+            yield part
+            chunk = self._rest()
 
-
-def _event(reading: Reading, encoded: bytes) -> EncodedEvent | Fault:
-    if not isinstance(reading, Fault):
-        return EncodedEvent(usage_key(reading.event_id), encoded)
-    kept = kept_usage(reading)
-    if kept is None:
-        return reading
-    return EncodedEvent(usage_key(kept.event_id), encode_event(kept))
-
-
-def _require_none(wrong: Iterable[Wrong]) -> None:
-    if found := list(wrong):
-        raise WrongEvents(found)
+    def _rest(self) -> bytes:
+        """Return what is still to be inflated, by a new member if this one is over."""
+        inflating = self._inflating
+        if not inflating.eof:
+            return inflating.unconsumed_tail
+        self._members += 1
+        if self._members > _MOST_MEMBERS:  # each costs time, and may hold nothing
+            raise NotGzip
+        self._inflating = zlib.decompressobj(_GZIP)
+        self._begun = False
+        return inflating.unused_data

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
-from taximeter.api.faults import Fault
+from taximeter.api.faults import faults
 from taximeter.api.services import services
 from taximeter.api.spend import Money
 from taximeter.budget_outlook import with_outlook
@@ -22,10 +22,6 @@ __all__ = ["router"]
 router = APIRouter(tags=["budgets"])
 
 _MOST: Final = 10_000
-_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    422: {"model": Fault, "description": "The question is wrong."},
-    503: {"model": Fault, "description": "The ledger cannot be read just now."},
-}
 
 
 class Standing(BaseModel):
@@ -67,7 +63,7 @@ class Standings(BaseModel):
     budgets: list[Standing]
 
 
-@router.get("/v1/budgets/status", responses=_ANSWERS, summary="How budgets stand")
+@router.get("/v1/budgets/status", responses=faults(), summary="How budgets stand")
 async def get_budgets_status(
     request: Request,
     *,

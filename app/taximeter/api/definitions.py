@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel
 
-from taximeter.api.faults import Fault
+from taximeter.api.faults import faults
 from taximeter.api.services import Services, services
 from taximeter.budget_book import publish_budgets, read_book
 from taximeter.budget_changes import change_of
@@ -21,10 +21,9 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["budgets"])
 
-_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    422: {"model": Fault, "description": "It is no budget or plan; says why."},
-    503: {"model": Fault, "description": "Kafka does not answer just now."},
-}
+_ANSWERS: Final = faults(
+    "It is no budget or plan; says why.", "Kafka does not answer just now."
+)
 _WHO: Final = Query(max_length=256, description="Who sets it, for the history.")
 _By = Annotated[str | None, _WHO]
 _LATER: Final = {"event_type", "schema_version", "budget_id", "scope"}

@@ -6,14 +6,14 @@ an internal error.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from taximeter.api.bodies import BodyTooLarge, BodyTooSlow
+from taximeter.api.bounds import Unread
 from taximeter.api.room import NoRoom, NotAcknowledged
 from taximeter.api.services import services
 from taximeter_schemas.errors import (
@@ -27,7 +27,7 @@ from taximeter_schemas.errors import (
     LedgerUnavailable,
 )
 
-__all__ = ["Fault", "Refused", "explain_faults"]
+__all__ = ["Answers", "Fault", "Refused", "explain_faults", "faults"]
 
 _RETRY_AFTER: Final = {"Retry-After": "5"}
 
@@ -44,6 +44,21 @@ class Refused(Fault):
     accepted: Literal[0] = 0
 
 
+Answers = dict[int | str, dict[str, Any]]
+"""What a route may answer besides success, as OpenAPI is told of it."""
+
+
+def faults(
+    wrong: str = "The question is wrong.",
+    away: str = "The ledger cannot be read just now.",
+) -> Answers:
+    """Return the two faults that nearly every route may answer with, in these words."""
+    return {
+        422: {"model": Fault, "description": wrong},
+        503: {"model": Fault, "description": away},
+    }
+
+
 def explain_faults(app: FastAPI) -> None:
     """Let an application answer faults with their words."""
     app.add_exception_handler(RequestValidationError, _wrong_parameter)
@@ -56,9 +71,8 @@ def explain_faults(app: FastAPI) -> None:
     app.add_exception_handler(BufferFull, _buffer_full)
     app.add_exception_handler(NotAcknowledged, _not_acknowledged)
     app.add_exception_handler(EventRefused, _not_sent)
-    app.add_exception_handler(BodyTooLarge, _body_too_large)
-    app.add_exception_handler(EventTooLarge, _body_too_large)
-    app.add_exception_handler(BodyTooSlow, _body_too_slow)
+    app.add_exception_handler(Unread, _unread)
+    app.add_exception_handler(EventTooLarge, _too_large)
 
 
 async def _wrong_parameter(_: Request, error: Exception) -> Response:
@@ -101,9 +115,11 @@ def _later(request: Request, code: int, words: str, known: dict[str, int]) -> Re
     return JSONResponse(known | {"detail": detail}, code, {"Retry-After": str(seconds)})
 
 
-async def _body_too_large(_: Request, error: Exception) -> Response:
-    return JSONResponse({"accepted": 0, "detail": str(error)}, 413)
+async def _unread(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Unread)
+    nothing = {"accepted": 0, "detail": error.detail}
+    return JSONResponse(nothing, error.status_code, error.headers)
 
 
-async def _body_too_slow(_: Request, error: Exception) -> Response:
-    return JSONResponse({"accepted": 0, "detail": str(error)}, 408)
+async def _too_large(request: Request, error: Exception) -> Response:
+    return await _unread(request, Unread(413, str(error)))

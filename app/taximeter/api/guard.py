@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
 
-from taximeter.api.faults import Fault
+from taximeter.api.faults import faults
 from taximeter.api.services import services
 from taximeter.guard_knowledge import (
     budgets_in_force,
@@ -22,10 +22,6 @@ __all__ = ["router"]
 router = APIRouter(tags=["budgets"])
 
 _MOST: Final = 100_000
-_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    422: {"model": Fault, "description": "The question is wrong."},
-    503: {"model": Fault, "description": "The ledger cannot be read just now."},
-}
 
 
 class Known(BaseModel):
@@ -36,7 +32,7 @@ class Known(BaseModel):
     statuses: list[BudgetStatus]
 
 
-@router.get("/v1/budgets/guard", responses=_ANSWERS, summary="What a guard must know")
+@router.get("/v1/budgets/guard", responses=faults(), summary="What a guard must know")
 async def get_budgets_guard(
     request: Request, limit: Annotated[int, Query(ge=1, le=_MOST)] = 10_000
 ) -> Known:

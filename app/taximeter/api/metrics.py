@@ -42,11 +42,12 @@ def metrics_registry(
     emitter: KafkaEmitter,
     room: Room,
     answered: Counter[tuple[str, str, int]],
+    refused: Counter[str],
 ) -> CollectorRegistry:
     """Return all that an API can tell: of the parts beside it, and of itself."""
     registry = CollectorRegistry()
     registry.register(PartsCollector(data))
-    registry.register(_ApiCollector(emitter, room, answered))
+    registry.register(_ApiCollector(emitter, room, answered, refused))
     return registry
 
 
@@ -58,16 +59,20 @@ class _ApiCollector(Collector):
         emitter: KafkaEmitter,
         room: Room,
         answered: Counter[tuple[str, str, int]],
+        refused: Counter[str],
     ) -> None:
         self._emitter = emitter
         self._room = room
         self._answered = answered
+        self._refused = refused
 
     def collect(self) -> Iterable[Metric]:
         families = Families()
         for (method, path, status), count in self._answered.copy().items():
             name = "taximeter_http_requests_total"
             families.add(name, count, method, path, str(status))
+        for reason, events in self._refused.copy().items():
+            families.add("taximeter_http_refused_events_total", events, reason)
         _add_room(families, self._room)
         _add_emitter(families, self._emitter.stats())
         return families

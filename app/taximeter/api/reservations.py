@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from taximeter.api.faults import Fault
+from taximeter.api.access import caller
+from taximeter.api.faults import Answers, Fault, faults
 from taximeter.api.services import services
 from taximeter.api.spend import Money
 from taximeter_producers.reservations import Reservation, Whom
@@ -22,6 +23,8 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["reservations"])
 
+# As events say it that name none.
+_NO_SOURCE: Final = "unknown"
 _RETRY_AFTER: Final = {"Retry-After": "1"}
 
 
@@ -93,14 +96,11 @@ class Exceeded(Fault):
     estimate_usd: Money
 
 
-_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+_ANSWERS: Final[Answers] = {
     402: {"model": Exceeded, "description": "A budget has no room for the call."},
-    422: {"model": Fault, "description": "The question is wrong."},
-    503: {"model": Fault, "description": "Nobody answers for a budget just now."},
+    **faults(away="Nobody answers for a budget just now."),
 }
-_TOLD: Final[dict[int | str, dict[str, Any]]] = {
-    503: {"model": Fault, "description": "Kafka cannot be told just now."},
-}
+_TOLD: Final = faults("It is no id.", "Kafka cannot be told just now.")
 
 
 @router.post(
@@ -116,6 +116,9 @@ async def post_reservations(request: Request, wanted: Reserve) -> Reserved | Res
     It is held until an event with its id is charged, until it is released, or until
     its time is over.
     """
+    by, source = caller(request), wanted.source or _NO_SOURCE
+    if not by.writes_for(source):
+        return JSONResponse({"detail": by.lacks(source)}, 403)
     reserving = services(request).reservations.reserve(
         wanted.estimate_usd,
         reservation_id=wanted.reservation_id,

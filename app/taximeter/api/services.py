@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
@@ -76,6 +77,7 @@ class Services:
     room: Room
     metrics: CollectorRegistry
     reservations: Reservations
+    refused: Counter[str]
 
     def facts(self) -> dict[str, Any]:
         """Return how the API stands, as it stands in its state file."""

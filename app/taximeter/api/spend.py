@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
-from taximeter.api.faults import Fault
+from taximeter.api.faults import faults
 from taximeter.api.services import services
 from taximeter.spend_report import (
     DIMENSIONS,
@@ -25,10 +25,6 @@ __all__ = ["Money", "router"]
 router = APIRouter(tags=["spend"])
 
 _MOST: Final = 10_000
-_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    422: {"model": Fault, "description": "The question is wrong."},
-    503: {"model": Fault, "description": "The ledger cannot be read just now."},
-}
 
 
 def _plain(amount: Decimal) -> str:
@@ -91,7 +87,7 @@ Moment = Annotated[
 ]
 
 
-@router.get("/v1/spend", responses=_ANSWERS, summary="Spend, by whatever is asked")
+@router.get("/v1/spend", responses=faults(), summary="Spend, by whatever is asked")
 async def get_spend(
     request: Request,
     by: Annotated[

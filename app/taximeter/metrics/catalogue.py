@@ -118,6 +118,12 @@ _OF_THE_API: Final = (
         "Requests that were answered.",
     ),
     Known(
+        "taximeter_http_refused_events_total",
+        "counter",
+        ("reason",),
+        "Events that were refused to whoever sent them.",
+    ),
+    Known(
         "taximeter_http_recording_requests",
         "gauge",
         (),
