@@ -40,6 +40,7 @@ from taximeter_schemas.usage import Usage, UsageNotUnderstood
 
 __all__ = [
     "reading_from_response",
+    "recognised_stream",
     "usage_from_response",
     "usage_from_stream",
     "usage_not_understood",
@@ -119,7 +120,7 @@ def usage_from_stream(
         events = list(events_of(chunks))
     except Faulty as fault:
         raise UsageUnreadable(named, fault.field, fault.reason) from None
-    name, rules = shape_named(shape or _recognised_stream(events))
+    name, rules = shape_named(shape or recognised_stream(events))
     joined = JOINS[rules.stream](events)
     if joined.complete:
         return _read(name, rules, joined.body)
@@ -166,7 +167,12 @@ def _recognised(body: object) -> str:
     return recognised(whole if isinstance(whole, dict) else {})
 
 
-def _recognised_stream(events: list[dict[str, Any]]) -> str:
+def recognised_stream(events: list[dict[str, Any]]) -> str:
+    """Return the shape of a stream that only one API sends.
+
+    Raises:
+        UnknownShape: nothing in it says which.
+    """
     marks = {
         "message_start": "anthropic.messages",
         "response.completed": "openai.responses",

@@ -19,6 +19,7 @@ from taximeter.api import (
     guard,
     health,
     metrics,
+    raw,
     reservations,
     spend,
 )
@@ -116,6 +117,7 @@ def create_app(
         guard,
         health,
         metrics,
+        raw,
         reservations,
     )
     for module in routers:

@@ -20,7 +20,7 @@ from taximeter.api.services import Services
 from taximeter_producers.emitter import Rarely
 from taximeter_producers.packing import EncodedEvent
 
-__all__ = ["ANSWERS", "deliver", "record"]
+__all__ = ["ANSWERS", "Recorded", "deliver", "record"]
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from taximeter_producers.usage_shapes.table import shape_named
 from taximeter_schemas.errors import UnknownShape
 
-__all__ = ["Route", "provider_at", "route_of", "shape_for"]
+__all__ = ["Route", "operation_of", "provider_at", "route_of", "shape_for"]
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,16 @@ def route_of(method: str, path: str) -> Route | None:
             named = unquote(model) if model else None
             return replace(route, model=named)
     return None
+
+
+def operation_of(api: str) -> str:
+    """Return what a call of an API is named in events.
+
+    >>> operation_of("embeddings"), operation_of("converse")
+    ('embedding', 'chat')
+    """
+    routes = (route for _, route in _ROUTES if route.api == api)
+    return next((route.operation for route in routes), "chat")
 
 
 @lru_cache(maxsize=512)
