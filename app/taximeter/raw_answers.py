@@ -157,7 +157,7 @@ def _unknown(
     """Return what is kept of an answer of which nobody knows how to read it."""
     body = Part(answer if isinstance(answer, Mapping) else None, "")
     named = call_event_id(provider, text(body, *IDS))
-    reason = "cannot be told: name the shape"
+    reason = "cannot be told: name it, as in ?shape=responses"
     shape = f"{provider}.{said.shape or _UNKNOWN}"[:256]
     known: dict[str, Any] = {
         "provider": provider,

@@ -29,7 +29,7 @@ from taximeter.api.counting import RequestCounts
 from taximeter.api.faults import explain_faults
 from taximeter.api.known_tokens import KnownTokens
 from taximeter.api.metrics import metrics_registry
-from taximeter.api.openapi import describe_events
+from taximeter.api.openapi import describe_api
 from taximeter.api.room import Limits, Room
 from taximeter.api.services import LedgerDesk, Services
 from taximeter.api_tokens import TokenFile
@@ -123,7 +123,7 @@ def create_app(
     for module in routers:
         app.include_router(module.router)
     explain_faults(app)
-    describe_events(app)
+    describe_api(app)
     return app
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from taximeter.api.faults import faults
 from taximeter.api.services import Services, services
@@ -25,6 +25,9 @@ _ANSWERS: Final = faults(
     "It is no budget or plan; says why.", "Kafka does not answer just now."
 )
 _WHO: Final = Query(max_length=256, description="Who sets it, for the history.")
+_ENTRY: Final = Body(
+    examples=[{"scope": {"user": "*"}, "period": "month", "limit_usd": "50"}]
+)
 _By = Annotated[str | None, _WHO]
 _LATER: Final = {"event_type", "schema_version", "budget_id", "scope"}
 
@@ -54,6 +57,8 @@ class Set(BaseModel):
 class Plan(BaseModel):
     """A plan by its name."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"plan": "pro"}]})
+
     plan: str
 
 
@@ -72,7 +77,7 @@ async def get_budgets(request: Request) -> Limits:
 async def put_budget(
     request: Request,
     budget_id: str,
-    entry: Annotated[dict[str, Any], Body()],
+    entry: Annotated[dict[str, Any], _ENTRY],
     by: _By = None,
 ) -> Set:
     """Define a budget, by the fields of an entry of a budgets file, without its id.

@@ -1,76 +1,15 @@
-"""The events in the OpenAPI document: bodies are read without FastAPI's own models."""
+"""What FastAPI does not know of the API, put into its OpenAPI document."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from fastapi import FastAPI
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 from taximeter.api.access import needed
-from taximeter_schemas.usage import (
-    UsageCorrected,
-    UsageNotUnderstood,
-    UsageRecorded,
-)
+from taximeter.api.openapi_bodies import BODIES, REFERENCE, body_schemas
 
-__all__ = ["describe_events"]
-
-_EVENTS: Final[tuple[type[BaseModel], ...]] = (
-    UsageRecorded,
-    UsageCorrected,
-    UsageNotUnderstood,
-)
-_REFERENCE: Final = "#/components/schemas/{model}"
-
-_EXAMPLE: Final = {
-    "event_id": "0199f3c2-7a11-7c3e-9d2a-5b8f0a1c2d3e",
-    "occurred_at": "2026-11-22T12:00:00.123456Z",
-    "source": "checkout-service",
-    "provider": "anthropic",
-    "model": "claude-sonnet-4-5",
-    "usage": {"text_input_tokens": 1200, "text_output_tokens": 350},
-    "user_id": "alice",
-    "project_id": "search",
-    "tags": {"team": "growth"},
-}
-
-
-def describe_events(app: FastAPI) -> None:
-    """Add the events' schemas and the body of `POST /v1/events` to the document."""
-    generate = app.openapi
-
-    def described() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            document = generate()
-            document["components"]["schemas"] |= _event_schemas()
-            document["paths"]["/v1/events"]["post"]["requestBody"] = _body()
-            _ask_for_tokens(document)
-            app.openapi_schema = document
-        return app.openapi_schema
-
-    app.openapi = described  # type: ignore[method-assign]  # as FastAPI's docs say
-
-
-def _ask_for_tokens(document: dict[str, Any]) -> None:
-    """Say of each operation that it takes a token, and what the token must allow."""
-    document["components"]["securitySchemes"] = {_SCHEME: _BEARER}
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            if need := needed(method.upper(), path):
-                operation["security"] = [{_SCHEME: [need]}]
-                operation["responses"] |= _REFUSED
-
-
-def _refused(words: str, *headers: str) -> dict[str, Any]:
-    schema = {"$ref": _REFERENCE.format(model="Fault")}
-    return {
-        "description": words,
-        "content": {"application/json": {"schema": schema}},
-        "headers": {name: {"schema": {"type": "string"}} for name in headers},
-    }
-
+__all__ = ["describe_api"]
 
 _SCHEME: Final = "token"
 _BEARER: Final = {
@@ -79,36 +18,53 @@ _BEARER: Final = {
     "description": "A token of `taximeter tokens create`. None is needed as long as "
     "none was ever made.",
 }
-_REFUSED: Final = {
-    "401": _refused("No token, or a wrong one.", "WWW-Authenticate"),
-    "403": _refused("The token may not do this.", "WWW-Authenticate"),
-    "429": _refused("Too much, or too often: come back later.", "Retry-After"),
-}
 
 
-def _event_schemas() -> dict[str, Any]:
-    _, schemas = models_json_schema(
-        [(model, "validation") for model in _EVENTS],
-        ref_template=_REFERENCE,
-    )
-    return dict(schemas["$defs"])
+def describe_api(app: FastAPI) -> None:
+    """Add bodies, tokens, and what any request may be answered with."""
+    generate = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            document["components"]["schemas"] |= body_schemas()
+            document["components"]["securitySchemes"] = {_SCHEME: _BEARER}
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
+                    _describe(path, method, operation)
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = described  # type: ignore[method-assign]  # as FastAPI's docs say
 
 
-def _body() -> dict[str, Any]:
-    event = {
-        "anyOf": [
-            {"$ref": _REFERENCE.format(model=model.__name__)} for model in _EVENTS
-        ]
-    }
+def _describe(path: str, method: str, operation: dict[str, Any]) -> None:
+    if path in BODIES:
+        operation["requestBody"] = BODIES[path]
+    if "requestBody" in operation:
+        operation["responses"] = _UNREAD | operation["responses"]
+    if need := needed(method.upper(), path):
+        operation["security"] = [{_SCHEME: [need]}]
+        operation["responses"] = _REFUSED | operation["responses"]
+
+
+def _fault(words: str, *headers: str) -> dict[str, Any]:
+    schema = {"$ref": REFERENCE.format(model="Fault")}
     return {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"anyOf": [event, {"type": "array", "items": event}]},
-                "examples": {
-                    "one": {"summary": "One event", "value": _EXAMPLE},
-                    "many": {"summary": "An array of events", "value": [_EXAMPLE]},
-                },
-            }
-        },
+        "description": words,
+        "content": {"application/json": {"schema": schema}},
+        "headers": {name: {"schema": {"type": "string"}} for name in headers},
     }
+
+
+_REFUSED: Final = {
+    "401": _fault("No token, or a wrong one.", "WWW-Authenticate"),
+    "403": _fault("The token may not do this.", "WWW-Authenticate"),
+    "429": _fault("The token asked too often.", "Retry-After"),
+    "503": _fault("What is needed is away just now."),
+}
+_UNREAD: Final = {
+    "400": _fault("The body cannot be read."),
+    "408": _fault("The body did not arrive in time."),
+    "413": _fault("The body is over 8 MiB."),
+}

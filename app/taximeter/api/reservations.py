@@ -34,7 +34,14 @@ class Reserve(BaseModel):
     Sending the same `reservation_id` again is answered as it was the first time.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"estimate_usd": "0.02", "user_id": "alice", "model": "gpt-4o"}
+            ]
+        },
+    )
 
     estimate_usd: Annotated[Usd, Field(ge=0)]
     reservation_id: UUID | None = None

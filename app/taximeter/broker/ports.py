@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import random
 import socket
+from ipaddress import ip_address
 from pathlib import Path
 
 from taximeter_schemas.errors import ConfigurationError
 
-__all__ = ["HOST", "USUAL_API_PORT", "claim", "free_port", "is_free", "kept_port"]
+__all__ = [
+    "HOST",
+    "USUAL_API_PORT",
+    "claim",
+    "free_port",
+    "is_free",
+    "is_loopback",
+    "kept_port",
+]
 
 HOST = "127.0.0.1"
 USUAL_API_PORT = 8470
@@ -28,6 +37,14 @@ def is_free(port: int, host: str = HOST) -> bool:
         except OSError:
             return False
     return True
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches what listens on an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def free_port() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,7 +12,7 @@ import click
 
 from taximeter.api_tokens import TokenFile
 from taximeter.broker.admin import ensure_topics
-from taximeter.broker.ports import USUAL_API_PORT, is_free
+from taximeter.broker.ports import USUAL_API_PORT, is_free, is_loopback
 from taximeter.cli.options import bootstrap_option, data_option, topic_options
 from taximeter.logs import configure
 from taximeter.settings import ApiSettings, read
@@ -78,7 +77,7 @@ def command(
     place, topics = DataDir(settings.data), settings.topics()
     kafka = place.bootstrap(settings.bootstrap)
     tokens = settings.tokens_file or place.api_tokens
-    alone = settings.api_open or _is_loopback(settings.api_host)
+    alone = settings.api_open or is_loopback(settings.api_host)
     if not alone and not TokenFile(tokens).read():
         raise ConfigurationError(_UNGUARDED.format(host=settings.api_host))
     with _listening(settings) as listener:
@@ -108,13 +107,6 @@ def command(
         with Presence(place, "api", kafka) as presence:
             server = uvicorn.Server(config)
             asyncio.run(_serve(server, listener, presence, app))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _listening(settings: ApiSettings) -> socket.socket:

@@ -139,6 +139,9 @@ class Desk:
             reservation_id=reservation_id,
             released_at=self._clock.now(),
         )
+        if partitions is None:  # how many there are is known once Kafka answers
+            loop = asyncio.get_running_loop()
+            await self._is_ready(loop.time() + self._timeout_seconds)
         everywhere = range(self._wire.partitions)
         value = released.model_dump_json().encode()
         try:

@@ -15,9 +15,11 @@ from taximeter.api.access import OPEN, Access, caller, needed
 from taximeter.api.app import create_app
 from taximeter.api.known_tokens import KnownTokens
 from taximeter.api_tokens import ApiToken, Permission, TokenFile
+from taximeter.broker.ports import is_loopback
 from taximeter.state import DataDir
 from taximeter_schemas.topics import Topics
 from tests.builders import NOON
+from tests.running_system import taximeter
 
 
 @pytest.fixture
@@ -179,3 +181,32 @@ def test_the_file_knows_no_field_that_this_version_does_not() -> None:
     fields = {"id": "1", "name": "a", "sha256": "", "may": (), "created_at": NOON}
     with pytest.raises(ValueError, match="budgets_only"):
         ApiToken.model_validate(fields | {"budgets_only": ["a"]})
+
+
+def test_an_api_for_others_does_not_start_without_a_token(tmp_path: Path) -> None:
+    """It says what to do, before anything listens; a name of this machine is no other."""
+    places = ("--data", str(tmp_path), "--bootstrap", "127.0.0.1:1", "--port", "0")
+    done = taximeter("api", "--host", "0.0.0.0", *places)
+    assert done.returncode == 1
+    assert "taximeter tokens create NAME" in done.stderr
+    assert "--open" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.9.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("", False),
+        ("192.168.0.7", False),
+        ("example.org", False),
+    ],
+)
+def test_which_addresses_nobody_else_reaches(host: str, alone: bool) -> None:
+    """Those of this machine; a name that says nothing is taken for one that is not."""
+    assert is_loopback(host) is alone

@@ -165,7 +165,7 @@ def test_a_shape_that_nobody_can_tell_is_kept_and_can_be_named() -> None:
     usage = {"input_tokens": 3, "output_tokens": 4}
     answer: Answer = {"id": "resp_0123456789abcdef", "usage": usage, "text": "secret"}
     event = _kept("openai", answer)
-    assert event.detail == "shape cannot be told: name the shape"
+    assert event.detail == "shape cannot be told: name it, as in ?shape=responses"
     assert json.loads(event.usage_part) == usage
     for shape in ("responses", "openai.responses"):
         found = _recorded("openai", answer, RawCall(shape=shape))
