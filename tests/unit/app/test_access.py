@@ -184,7 +184,7 @@ def test_the_file_knows_no_field_that_this_version_does_not() -> None:
 
 
 def test_an_api_for_others_does_not_start_without_a_token(tmp_path: Path) -> None:
-    """It says what to do, before anything listens; a name of this machine is no other."""
+    """It says what to do, before anything listens."""
     places = ("--data", str(tmp_path), "--bootstrap", "127.0.0.1:1", "--port", "0")
     done = taximeter("api", "--host", "0.0.0.0", *places)
     assert done.returncode == 1
