@@ -18,7 +18,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from taximeter.api.intake import read_each
+from taximeter.api.intake import only, read_each
 from taximeter_processors.calls import Reading, Readings
 from taximeter_schemas.ids import derived_id
 from taximeter_schemas.records import Fault, explained
@@ -70,16 +70,16 @@ class CloudEvent(BaseModel):
 def read_structured(body: bytes, now: datetime) -> Readings:
     """Read one CloudEvent as JSON."""
     parsed = _parsed(body)
-    return _only(parsed) if isinstance(parsed, Fault) else _read([parsed], now)
+    return only(parsed) if isinstance(parsed, Fault) else _read([parsed], now)
 
 
 def read_batch(body: bytes, now: datetime) -> Readings:
     """Read an array of CloudEvents."""
     parsed = _parsed(body)
     if isinstance(parsed, Fault):
-        return _only(parsed)
+        return only(parsed)
     if not isinstance(parsed, list):
-        return _only(Fault("not_an_event", "a batch is a JSON array", body))
+        return only(Fault("not_an_event", "a batch is a JSON array", body))
     return _read(parsed, now)
 
 
@@ -87,7 +87,7 @@ def read_binary(headers: Mapping[str, str], body: bytes, now: datetime) -> Readi
     """Read a CloudEvent whose attributes are headers and whose body is its data."""
     data = _parsed(body)
     if isinstance(data, Fault):
-        return _only(data)
+        return only(data)
     said = {
         name[len(_HEADER) :].lower(): unquote(value)
         for name, value in headers.items()
@@ -127,7 +127,3 @@ def _parsed(body: bytes) -> Any:  # noqa: ANN401 - whatever stands in JSON
         return Fault("not_json", "nested too deeply", body)
     except ValueError as error:
         return Fault("not_json", str(error), body)
-
-
-def _only(fault: Fault) -> Readings:
-    return Readings([fault], [b""], plain=False)

@@ -32,6 +32,7 @@ __all__ = [
     "Read",
     "Taken",
     "Wrong",
+    "only",
     "read_each",
     "read_lines",
     "read_one_text",
@@ -40,6 +41,8 @@ __all__ = [
 ]
 
 _LARGE_BYTES: Final = 512 * 1024
+_LINES: Final = b"}\n{"
+_NO_LINES: Final = "an event a line is sent as application/x-ndjson"
 _TOO_LARGE: Final = f"an event has at most {MAX_EVENT_BYTES} bytes"
 
 
@@ -78,7 +81,16 @@ def taken_of(events: Sequence[EmittedEvent], now: datetime, caller: Caller) -> T
 
 def read_one_text(body: bytes, now: datetime) -> Readings:
     """Read JSON: one event, or an array of them."""
-    return read_usage(body, now, ours=False)
+    readings = read_usage(body, now, ours=False)
+    first = readings.events[0] if readings.events else None
+    if isinstance(first, Fault) and first.reason == "not_json" and _LINES in body:
+        return only(first._replace(detail=f"{first.detail} ({_NO_LINES})"))
+    return readings
+
+
+def only(fault: Fault) -> Readings:
+    """Return the readings of a body of which nothing else can be said."""
+    return Readings([fault], [b""], plain=False)
 
 
 def read_lines(body: bytes, now: datetime) -> Readings:
@@ -102,8 +114,7 @@ def read_each(texts: Sequence[bytes], now: datetime) -> Readings:
 
 def _alone(text: bytes, now: datetime) -> Readings:
     if text.startswith(b"["):
-        fault = Fault("not_an_event", "an event is a JSON object", text)
-        return Readings([fault], [b""], plain=False)
+        return only(Fault("not_an_event", "an event is a JSON object", text))
     return read_usage(text, now, ours=False)
 
 

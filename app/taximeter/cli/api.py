@@ -85,6 +85,7 @@ def command(
         import uvicorn  # noqa: PLC0415
 
         from taximeter.api.app import create_app  # noqa: PLC0415
+        from taximeter.api.connections import closing_slow_heads  # noqa: PLC0415
 
         limits = settings.limits()
         app = create_app(
@@ -100,6 +101,7 @@ def command(
             log_config=None,
             access_log=False,
             proxy_headers=False,
+            http=closing_slow_heads(limits.body_seconds),
             # Connections, idle ones too: the last bound, and no request's answer.
             limit_concurrency=limits.requests + _OTHER_CONNECTIONS,
             timeout_graceful_shutdown=_STOP_SECONDS,

@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from taximeter.api.app import create_app
+from taximeter.api.connections import closing_slow_heads
 from taximeter.api.room import Limits
 from taximeter.api_tokens import PERMISSIONS, TokenFile
 from taximeter.broker.admin import drop_topics, ensure_topics
@@ -54,7 +55,14 @@ def served_api(
         limits=limits,
     )
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            http=closing_slow_heads(limits.body_seconds),
+        )
+    )
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

@@ -114,6 +114,19 @@ def test_a_body_that_never_ends_is_given_up(api: ServedApi) -> None:
         assert b"the body has not arrived within 1 s" in answer
 
 
+def test_a_head_that_never_ends_is_given_up(api: ServedApi) -> None:
+    """Nothing, half a head, and half of a second one: the connection is closed."""
+    whole = b"GET /openapi.json HTTP/1.1\r\nHost: api\r\n\r\n"
+    heads = [b"", whole[:30], whole + whole[:30]]
+    slow = [socket.create_connection(("127.0.0.1", api.port), 20) for _ in heads]
+    for connection, head in zip(slow, heads, strict=True):
+        connection.sendall(head)
+    for connection in slow:
+        while connection.recv(65_536):
+            pass
+        connection.close()
+
+
 def test_a_bomb_and_a_flood_are_refused(client: httpx.Client) -> None:
     """A small body of 64 MiB, and a large one, each with 413; others are served on."""
     zipped = gzip.compress(b" " * (64 << 20), 6)

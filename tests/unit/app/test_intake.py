@@ -66,6 +66,14 @@ async def test_a_bad_line_spoils_no_other() -> None:
         ]
 
 
+async def test_lines_that_are_said_to_be_json() -> None:
+    """They are refused, and told how to be sent."""
+    lines = b"\n".join(encode_event(a_usage()) for _ in range(2))
+    found = await taken(lines, read_one_text, NOON, ANYBODY)
+    assert found.wrong[0].reason == "not_json"
+    assert "application/x-ndjson" in found.wrong[0].detail
+
+
 async def test_two_events_in_a_line_are_no_event() -> None:
     """What is an array only once the lines are joined is told where it stands."""
     two = b"%b,%b" % (encode_event(a_usage()), encode_event(a_usage()))
