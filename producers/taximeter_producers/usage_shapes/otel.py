@@ -1,7 +1,8 @@
 """OpenTelemetry's GenAI attributes of a span, by their new names and their old ones.
 
 `gen_ai.usage.input_tokens` should include cached tokens, and output reasoning; it is
-read so. Spans that came as OTLP JSON have a list of attributes with typed values.
+read so, unless the counts themselves show that an instrumentation left cached ones out.
+Spans that came as OTLP JSON have a list of attributes with typed values.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ def read_attributes(usage: Part, body: Part) -> Counted:
         "gen_ai.usage",
     )
     require(spoken, *_INPUT, *_OUTPUT)
+    total = spoken.count("total_tokens")
     counted = Counted(
-        input=spoken.count(*_INPUT),
+        input=_input(spoken, total),
         output=spoken.count(*_OUTPUT),
         cached=spoken.count(*_CACHED),
         cached_by=_by_modality(spoken, "cache_read.input_tokens"),
@@ -72,9 +74,20 @@ def read_attributes(usage: Part, body: Part) -> Counted:
         input_name=spoken.name(_INPUT[0]),
         output_name=spoken.name(_OUTPUT[0]),
     )
-    total = spoken.count("total_tokens")
     check_total(spoken, "total_tokens", total, counted.input + counted.output)
     return counted
+
+
+def _input(spoken: Part, total: int) -> int:
+    """Return all input tokens; some instrumentations pass on Anthropic's own count.
+
+    That leaves the cached ones out, which shows where there are more of them than
+    there is input, or where only with them the total is right.
+    """
+    stated, output = spoken.count(*_INPUT), spoken.count(*_OUTPUT)
+    cached = spoken.count(*_CACHED) + spoken.count(*_WRITTEN)
+    apart = cached > stated or total == stated + cached + output
+    return stated + cached if apart else stated
 
 
 def attributes_of(span: Mapping[str, object]) -> Mapping[str, object]:

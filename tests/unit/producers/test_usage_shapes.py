@@ -518,6 +518,31 @@ def test_opentelemetry_by_new_names_and_old() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("stated", "total"),
+    [(10, None), (60, 120), (110, None)],
+)
+def test_opentelemetry_that_leaves_cached_tokens_out(
+    stated: int, total: int | None
+) -> None:
+    """Seen where so many cannot be in it, and where only with them a total is right."""
+    said_of = {
+        "gen_ai.usage.input_tokens": stated,
+        "gen_ai.usage.output_tokens": 20,
+        "gen_ai.usage.cache_read.input_tokens": 30,
+        "gen_ai.usage.cache_write.input_tokens": 10,
+        "gen_ai.usage.total_tokens": total,
+    }
+    usage = usage_from_response(said_of, "otel.gen_ai")
+    fresh = 70 if stated == 110 else stated
+    assert said(usage) == {
+        "text_input_tokens": fresh,
+        "cache_read_tokens": 30,
+        "cache_write_5m_tokens": 10,
+        "text_output_tokens": 20,
+    }
+
+
 def test_what_a_provider_says_of_cost_tier_and_itself_is_kept() -> None:
     """There are xAI's ticks, OpenRouter's dollars, and the tier that served."""
     tokens = {"prompt_tokens": 1, "completion_tokens": 1}
