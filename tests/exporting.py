@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any, Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -84,6 +85,9 @@ def an_export(
     return bytes(request.SerializeToString())
 
 
+_NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+
+
 def _exception(kind: str) -> Span.Event:
     return Span.Event(name="exception", attributes=_pairs({"exception.type": kind}))
 
@@ -133,4 +137,6 @@ def _value_in_json(value: AnyValue) -> dict[str, Any]:
     kind = value.WhichOneof("value") or "string_value"
     stated = getattr(value, kind)
     name = kind.replace("_v", "V")
+    if kind == "double_value" and not isfinite(stated):
+        stated = _NOT_FINITE[str(stated)]
     return {name: str(stated) if kind == "int_value" else stated}

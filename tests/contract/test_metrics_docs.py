@@ -39,6 +39,6 @@ def test_names_follow_prometheus_conventions(known: Known) -> None:
     """A counter ends in _total; all else in its base unit, or what is counted."""
     assert (known.kind == "counter") == known.name.endswith("_total")
     ending = known.name.removesuffix("_total").rpartition("_")[2]
-    counted = (*THINGS, "letters") if known.kind == "counter" else THINGS
+    counted = (*THINGS, "letters", "spans") if known.kind == "counter" else THINGS
     assert ending in ("seconds", "bytes", *counted)
     assert known.says.endswith(".")

@@ -22,17 +22,19 @@ from taximeter.api import (
     raw,
     reservations,
     spend,
+    traces,
 )
 from taximeter.api.access import Access
 from taximeter.api.bounds import BodyBounds
 from taximeter.api.counting import RequestCounts
 from taximeter.api.faults import explain_faults
 from taximeter.api.known_tokens import KnownTokens
-from taximeter.api.metrics import metrics_registry
+from taximeter.api.metrics import Counts, metrics_registry
 from taximeter.api.openapi import describe_api
 from taximeter.api.room import Limits, Room
 from taximeter.api.services import LedgerDesk, Services
 from taximeter.api_tokens import TokenFile
+from taximeter.otlp.intake import Intake
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_producers.reservations import Reservations
@@ -85,7 +87,9 @@ def create_app(
         )
         desk = LedgerDesk(data)
         reserving = Reservations(bootstrap, topics, name="taximeter-api")
-        registry = metrics_registry(data, emitter, room, answered, refused)
+        spans = Intake()
+        counts = Counts(answered, refused, spans.outcomes)
+        registry = metrics_registry(data, emitter, room, counts)
         app.state.services = Services(
             bootstrap,
             topics,
@@ -96,6 +100,7 @@ def create_app(
             registry,
             reserving,
             refused,
+            spans,
         )
         try:
             yield
@@ -103,6 +108,7 @@ def create_app(
             await asyncio.to_thread(reserving.close)
             await emitter.aclose(_CLOSE_SECONDS)
             desk.close()
+            spans.close()
 
     app = FastAPI(lifespan=lifespan, **_described())
     app.add_middleware(BodyBounds, limits=room.limits)
@@ -119,6 +125,7 @@ def create_app(
         metrics,
         raw,
         reservations,
+        traces,
     )
     for module in routers:
         app.include_router(module.router)

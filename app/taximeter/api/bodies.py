@@ -11,7 +11,7 @@ from fastapi import Request
 from taximeter.api.bounds import BodyTooLarge, Unread
 from taximeter.api.room import Place
 
-__all__ = ["NotGzip", "WrongEncoding", "read_body"]
+__all__ = ["NotGzip", "WrongEncoding", "read_body", "read_whole"]
 
 _GZIP: Final = zlib.MAX_WBITS | 16
 _STEP_BYTES: Final = 64 * 1024
@@ -39,7 +39,15 @@ class NotGzip(Unread):
 
 
 async def read_body(request: Request, place: Place, most: int) -> bytes:
-    """Return the body of a request, inflated, without the white space around it.
+    """Return a body that is text, without the white space around it.
+
+    Takes and raises what `read_whole` does.
+    """
+    return (await read_whole(request, place, most)).strip(b" \t\r\n")
+
+
+async def read_whole(request: Request, place: Place, most: int) -> bytes:
+    """Return the body of a request, inflated.
 
     Args:
         request: how its body comes is `BodyBounds`' to watch.
@@ -65,7 +73,7 @@ async def read_body(request: Request, place: Place, most: int) -> bytes:
             chunks.append(part)
     if inflated and not inflated.complete:
         raise NotGzip
-    return b"".join(chunks).strip(b" \t\r\n")
+    return b"".join(chunks)
 
 
 class _Inflated:

@@ -6,6 +6,7 @@ an internal error.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal
 
 from fastapi import FastAPI, Request, Response
@@ -27,7 +28,7 @@ from taximeter_schemas.errors import (
     LedgerUnavailable,
 )
 
-__all__ = ["Answers", "Fault", "Refused", "explain_faults", "faults"]
+__all__ = ["Answers", "Fault", "Refused", "explain_faults", "explained", "faults"]
 
 _RETRY_AFTER: Final = {"Retry-After": "5"}
 
@@ -61,18 +62,16 @@ def faults(
 
 def explain_faults(app: FastAPI) -> None:
     """Let an application answer faults with their words."""
-    app.add_exception_handler(RequestValidationError, _wrong_parameter)
-    app.add_exception_handler(ConfigurationError, _wrong_question)
-    app.add_exception_handler(LedgerError, _wrong_question)
-    app.add_exception_handler(LedgerUnavailable, _away)
-    app.add_exception_handler(LedgerTooNew, _away)
-    app.add_exception_handler(BrokerUnavailable, _away)
-    app.add_exception_handler(NoRoom, _no_room)
-    app.add_exception_handler(BufferFull, _buffer_full)
-    app.add_exception_handler(NotAcknowledged, _not_acknowledged)
-    app.add_exception_handler(EventRefused, _not_sent)
-    app.add_exception_handler(Unread, _unread)
-    app.add_exception_handler(EventTooLarge, _too_large)
+    for kind, explain in _EXPLAINED.items():
+        app.add_exception_handler(kind, explain)
+
+
+async def explained(request: Request, error: Exception) -> Response | None:
+    """Return the answer to a fault, None for one that nobody foresaw."""
+    for kind in type(error).__mro__:
+        if kind in _EXPLAINED:
+            return await _EXPLAINED[kind](request, error)
+    return None
 
 
 async def _wrong_parameter(_: Request, error: Exception) -> Response:
@@ -123,3 +122,21 @@ async def _unread(_: Request, error: Exception) -> Response:
 
 async def _too_large(request: Request, error: Exception) -> Response:
     return await _unread(request, Unread(413, str(error)))
+
+
+_EXPLAINED: Final[
+    Mapping[type, Callable[[Request, Exception], Awaitable[Response]]]
+] = {
+    RequestValidationError: _wrong_parameter,
+    ConfigurationError: _wrong_question,
+    LedgerError: _wrong_question,
+    LedgerUnavailable: _away,
+    LedgerTooNew: _away,
+    BrokerUnavailable: _away,
+    NoRoom: _no_room,
+    BufferFull: _buffer_full,
+    NotAcknowledged: _not_acknowledged,
+    EventRefused: _not_sent,
+    Unread: _unread,
+    EventTooLarge: _too_large,
+}

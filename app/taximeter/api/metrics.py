@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -20,7 +21,7 @@ from taximeter.state import DataDir
 from taximeter_producers.emitter import EmitterStats
 from taximeter_producers.kafka import KafkaEmitter
 
-__all__ = ["metrics_registry", "router"]
+__all__ = ["Counts", "metrics_registry", "router"]
 
 router = APIRouter(tags=["health"])
 
@@ -37,17 +38,31 @@ def get_metrics(request: Request) -> Response:
     return Response(text, headers={"Content-Type": media_type})
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What an API counts as it goes.
+
+    Attributes:
+        answered: requests, by method, path and status.
+        refused: events, by reason.
+        spans: of OpenTelemetry's, by what became of them.
+    """
+
+    answered: Counter[tuple[str, str, int]]
+    refused: Counter[str]
+    spans: Counter[str]
+
+
 def metrics_registry(
     data: DataDir,
     emitter: KafkaEmitter,
     room: Room,
-    answered: Counter[tuple[str, str, int]],
-    refused: Counter[str],
+    counts: Counts,
 ) -> CollectorRegistry:
     """Return all that an API can tell: of the parts beside it, and of itself."""
     registry = CollectorRegistry()
     registry.register(PartsCollector(data))
-    registry.register(_ApiCollector(emitter, room, answered, refused))
+    registry.register(_ApiCollector(emitter, room, counts))
     return registry
 
 
@@ -58,24 +73,28 @@ class _ApiCollector(Collector):
         self,
         emitter: KafkaEmitter,
         room: Room,
-        answered: Counter[tuple[str, str, int]],
-        refused: Counter[str],
+        counts: Counts,
     ) -> None:
         self._emitter = emitter
         self._room = room
-        self._answered = answered
-        self._refused = refused
+        self._counts = counts
 
     def collect(self) -> Iterable[Metric]:
         families = Families()
-        for (method, path, status), count in self._answered.copy().items():
-            name = "taximeter_http_requests_total"
-            families.add(name, count, method, path, str(status))
-        for reason, events in self._refused.copy().items():
-            families.add("taximeter_http_refused_events_total", events, reason)
+        _add_counts(families, self._counts)
         _add_room(families, self._room)
         _add_emitter(families, self._emitter.stats())
         return families
+
+
+def _add_counts(families: Families, counts: Counts) -> None:
+    for (method, path, status), count in counts.answered.copy().items():
+        name = "taximeter_http_requests_total"
+        families.add(name, count, method, path, str(status))
+    for reason, events in counts.refused.copy().items():
+        families.add("taximeter_http_refused_events_total", events, reason)
+    for outcome, spans in counts.spans.copy().items():
+        families.add("taximeter_otlp_spans_total", spans, outcome)
 
 
 def _add_room(families: Families, room: Room) -> None:

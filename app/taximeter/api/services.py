@@ -13,6 +13,7 @@ from fastapi import Request
 from prometheus_client import CollectorRegistry
 
 from taximeter.api.room import Room
+from taximeter.otlp.intake import Intake
 from taximeter.reading import open_ledger
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
@@ -78,6 +79,7 @@ class Services:
     metrics: CollectorRegistry
     reservations: Reservations
     refused: Counter[str]
+    spans: Intake
 
     def facts(self) -> dict[str, Any]:
         """Return how the API stands, as it stands in its state file."""

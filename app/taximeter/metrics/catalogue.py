@@ -124,6 +124,12 @@ _OF_THE_API: Final = (
         "Events that were refused to whoever sent them.",
     ),
     Known(
+        "taximeter_otlp_spans_total",
+        "counter",
+        ("outcome",),
+        "Spans that OpenTelemetry's exporters sent, by what became of them.",
+    ),
+    Known(
         "taximeter_http_recording_requests",
         "gauge",
         (),

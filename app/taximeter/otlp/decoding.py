@@ -27,6 +27,7 @@ _FAILED: Final = 2
 _EXCEPTION: Final = "exception.type"
 _SCALARS: Final = frozenset({"string_value", "bool_value", "int_value", "double_value"})
 _HEX: Final = re.compile("[0-9a-fA-F]*")
+_NOT_FINITE: Final = {name: float(name) for name in ("NaN", "Infinity", "-Infinity")}
 _WHOLE: Final = re.compile("-?[0-9]{1,20}")
 
 
@@ -110,7 +111,10 @@ class _Value(_Json):
         whole = self.int_value
         if isinstance(whole, str):  # 64-bit integers are text there
             whole = int(whole) if _WHOLE.fullmatch(whole) else None
-        stated = (self.string_value, self.bool_value, whole, self.double_value)
+        number = self.double_value
+        if isinstance(number, str):  # as JSON has no word for them
+            number = _NOT_FINITE.get(number)
+        stated = (self.string_value, self.bool_value, whole, number)
         return next((value for value in stated if value is not None), None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import Final
 
 from taximeter.otlp.calls import Made, NoEvent, event_of
 from taximeter.otlp.decoding import Form, spans_in
-from taximeter.otlp.kinds import Judgement, Kind, judged
+from taximeter.otlp.kinds import Kind, judged
 from taximeter.otlp.nesting import Nesting, inner_first
 from taximeter.otlp.spans import Span
 from taximeter_producers.packing import EncodedEvent
@@ -34,6 +35,13 @@ _UNCLEAR: Final = (
     "it states usage and not what it did: "
     "set gen_ai.operation.name, or taximeter.billed, on it"
 )
+
+
+Lacks = Callable[[str], str | None]
+
+
+def _lacks_nothing(source: str) -> None:
+    del source
 
 
 @dataclass
@@ -63,16 +71,28 @@ class Intake:
         self._nesting = Nesting()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="taximeter-otlp")
 
-    async def read(self, body: bytes, form: Form, now: datetime) -> Export:
+    async def read(
+        self, body: bytes, form: Form, now: datetime, lacks: Lacks
+    ) -> Export:
         """Return what a request brings.
+
+        Args:
+            body: the request.
+            form: how it is written.
+            now: the moment after which no call can have begun.
+            lacks: why the caller may not write events of a source, None if it may.
 
         Raises:
             Undecodable: it is no OTLP request.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self.reading, body, form, now)
+        return await loop.run_in_executor(
+            self._thread, self.reading, body, form, now, lacks
+        )
 
-    def reading(self, body: bytes, form: Form, now: datetime) -> Export:
+    def reading(
+        self, body: bytes, form: Form, now: datetime, lacks: Lacks = _lacks_nothing
+    ) -> Export:
         """Return what a request brings; for `read`, and for tests without a loop.
 
         Raises:
@@ -80,34 +100,35 @@ class Intake:
         """
         export = Export()
         for span in inner_first(spans_in(body, form)):
-            export.outcomes[self._taken(export, span, now)] += 1
+            export.outcomes[self._taken(export, span, now, lacks)] += 1
         return export
 
     def close(self) -> None:
         """End the thread; nothing waits in it."""
         self._thread.shutdown()
 
-    def _taken(self, export: Export, span: Span, now: datetime) -> str:
+    def _taken(self, export: Export, span: Span, now: datetime, lacks: Lacks) -> str:
         judgement = judged(span)
         if judgement.kind is Kind.CALL:
-            return self._called(export, span, judgement, now)
+            return self._called(export, span, judgement.operation, now, lacks)
         self._nesting.leave(span, None)
         if judgement.kind is Kind.UNCLEAR:
             return _refused(export, span, _UNCLEAR)
         return "around" if judgement.kind is Kind.AROUND else "other"
 
     def _called(
-        self, export: Export, span: Span, judgement: Judgement, now: datetime
+        self, export: Export, span: Span, operation: str, now: datetime, lacks: Lacks
     ) -> str:
         try:
-            made = event_of(span, judgement.operation)
+            made = event_of(span, operation)
         except NoEvent as error:
             return _refused(export, span, str(error))
         if self._nesting.restates(span, made.stated):
             self._nesting.leave(span, None)
             return "repeated"
         encoded = EncodedEvent.of(made.event)
-        if wrong := _unfit(made.event, encoded, now):
+        wrong = lacks(made.event.source) or _unfit(made.event, encoded, now)
+        if wrong:
             return _refused(export, span, wrong)
         self._nesting.leave(span, made.stated)
         export.events.append(encoded)
