@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import openai
 import pytest
-import uvicorn
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -40,8 +39,8 @@ from taximeter_schemas.usage import UsageRecorded
 from tests import provider_answers as answers
 from tests.builders import NOON
 from tests.exporting import CHAT, a_span, an_export
+from tests.http_serving import served
 from tests.replaying import replaying
-from tests.waiting import eventually_async
 
 pytestmark = pytest.mark.broker
 
@@ -56,22 +55,11 @@ async def serving(
     bootstrap: str, topics: Topics, data: Path, limits: Limits | None = None
 ) -> AsyncIterator[str]:
     """Serve an API over real HTTP; gives its address."""
-    port = free_port()
     app = create_app(
         bootstrap=bootstrap, topics=topics, data=DataDir(data), limits=limits
     )
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical"))
-    task = asyncio.create_task(server.serve())
-
-    async def started() -> bool:
-        return server.started
-
-    try:
-        await eventually_async(started)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await task
+    async with served(app) as url:
+        yield url
 
 
 @pytest.fixture

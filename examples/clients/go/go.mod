@@ -1,0 +1,3 @@
+module example.org/emit-usage
+
+go 1.24
