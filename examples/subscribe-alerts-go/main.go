@@ -29,6 +29,10 @@ type Alert struct {
 	// Amounts are decimals written as text: a float would not be the same amount.
 	SpentUSD string `json:"spent_usd"`
 	LimitUSD string `json:"limit_usd"`
+	// Of a digest.
+	Period      string `json:"period"`
+	PeriodStart string `json:"period_start"`
+	Calls       int64  `json:"calls"`
 }
 
 func main() {
@@ -79,7 +83,17 @@ func follow(stop context.Context, client *kgo.Client) {
 }
 
 func act(alert Alert) {
-	fmt.Printf("%s %s: %s %s at %d %%, %s of %s USD\n", alert.EventType, alert.BudgetID,
-		alert.SubjectKind, alert.SubjectID, alert.ThresholdPercent, alert.SpentUSD,
-		alert.LimitUSD)
+	var words string
+	switch alert.EventType {
+	case "BudgetThresholdCrossed":
+		words = fmt.Sprintf("%s: %s %s at %d %%, %s of %s USD", alert.BudgetID,
+			alert.SubjectKind, alert.SubjectID, alert.ThresholdPercent, alert.SpentUSD,
+			alert.LimitUSD)
+	case "DigestDue":
+		words = fmt.Sprintf("%s from %s: %s USD, %d calls", alert.Period,
+			alert.PeriodStart, alert.SpentUSD, alert.Calls)
+	default: // there are others, and one may come later
+		words = alert.AlertID
+	}
+	fmt.Println(alert.EventType, words)
 }

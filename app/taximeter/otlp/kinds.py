@@ -98,7 +98,15 @@ _DIALECTS: Final[Mapping[str, Mapping[str, str]]] = {
 
 # Marks of spans around calls that do not say what they did: older agents and tools.
 _MARKS: Final = ("gen_ai.tool.name", "gen_ai.agent.name", "agent_name")
-_PREFIXES: Final = ("gen_ai.", "llm.", "ai.", "openinference.", "taximeter.")
+_PREFIXES: Final = (
+    "gen_ai.",
+    "llm.",
+    "ai.",
+    "openinference.",
+    "langfuse.",
+    "traceloop.",
+    "taximeter.",
+)
 _USAGE: Final = ("gen_ai.usage.", "llm.token_count.", "llm.usage.")
 
 
