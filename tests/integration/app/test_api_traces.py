@@ -112,12 +112,14 @@ def an_agents_run(provider: TracerProvider) -> None:
 
 def one_by_one(url: str) -> SpanProcessor:
     """Return what sends each span in a request of its own, children first."""
-    return SimpleSpanProcessor(OTLPSpanExporter(f"{url}/v1/traces"))
+    return SimpleSpanProcessor(OTLPSpanExporter(f"{url}/v1/traces", timeout=60))
 
 
 def packed(url: str) -> SpanProcessor:
     """Return what sends all spans in one compressed request."""
-    exporter = OTLPSpanExporter(f"{url}/v1/traces", compression=Compression.Gzip)
+    exporter = OTLPSpanExporter(
+        f"{url}/v1/traces", compression=Compression.Gzip, timeout=60
+    )
     return BatchSpanProcessor(exporter)
 
 

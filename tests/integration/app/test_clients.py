@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.records import read_record
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import Usage, UsageRecorded
+from tests import provider_answers as answers
 from tests.http_serving import served
 from tests.other_languages import EXAMPLES, a_go_program, curl, node
+from tests.replaying import replaying
 from tests.running_system import environment
 
 pytestmark = pytest.mark.broker
@@ -92,7 +95,7 @@ async def test_an_example_sends_its_events(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 0, err.decode()
     assert [line[-1] for line in out.decode().replace("}", "").split("\n")[:2]] == [
         "1",
@@ -115,6 +118,37 @@ async def test_an_example_sends_its_events(
         )
 
 
+async def test_opentelemetry_alone_is_a_client(
+    api: dict[str, str], bootstrap: str, topics: Topics
+) -> None:
+    """By its own environment variables, with a token, once the API has room."""
+    body = answers.real("openai.chat_completions")[0]["body"]
+    token = api["TAXIMETER_API_TOKEN"]
+    with replaying() as provider:
+        provider.answers(answers.json_reply(answers.chat(body)))
+        said = {
+            "OTEL_SERVICE_NAME": "search",
+            "OTEL_RESOURCE_ATTRIBUTES": "taximeter.project=portal",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{api['TAXIMETER_URL']}/v1/traces",
+            "OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer%20{token}",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "60",  # seconds, for a machine that is busy
+            "OPENAI_API_KEY": "sk-none",
+            "OPENAI_BASE_URL": f"{provider.url}/v1",
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(CLIENTS / "opentelemetry" / "trace_calls.py"),
+            env=environment() | said,
+        )
+        assert await asyncio.wait_for(process.wait(), 120) == 0
+    records = await read_topic(bootstrap, topics.usage)
+    now = SystemClock().now()
+    (event,) = [one for record in records for one in read_record(record.value, now)]
+    assert isinstance(event, UsageRecorded)
+    assert (event.source, event.project_id) == ("search", "portal")
+    assert event.usage.text_input_tokens == body["usage"]["prompt_tokens"]
+
+
 @pytest.mark.parametrize("language", [typescript, shell])
 async def test_an_example_without_a_token_says_so(
     language: Callable[[Path], list[str]], api: dict[str, str], tmp_path: Path
@@ -128,6 +162,6 @@ async def test_an_example_without_a_token_says_so(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    out, _ = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode != 0
     assert b"token" in out

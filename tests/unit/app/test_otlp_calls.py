@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -29,11 +30,8 @@ def taken(
     resource: Mapping[str, object] | None = None,
 ) -> Export:
     """Return what an API that knows of nothing makes of these spans."""
-    intake = Intake()
-    try:
+    with closing(Intake()) as intake:
         return intake.reading(an_export(spans, form, resource), form, NOON)
-    finally:
-        intake.close()
 
 
 def recorded(
@@ -248,6 +246,17 @@ def test_a_call_that_cannot_be_an_event_is_refused_with_words(
     assert words in told
     assert len(export.events) == 1
     assert export.outcomes == {"refused": 1, "recorded": 1}
+
+
+def test_a_token_writes_spans_of_its_sources() -> None:
+    """Spans of other services are refused, in the words of the token."""
+    lacks = {"search": None, "shop": "it is not yours"}.get
+    with closing(Intake()) as intake:
+        for service, refused in (("search", 0), ("shop", 1)):
+            body = an_export([a_span()], resource={"service.name": service})
+            export = intake.reading(body, Form.PROTOBUF, NOON, lacks)
+            assert (len(export.events), len(export.refused)) == (1 - refused, refused)
+    assert "it is not yours" in export.refused[0]
 
 
 def test_an_event_is_as_long_ago_as_its_span() -> None:
