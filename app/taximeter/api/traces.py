@@ -27,7 +27,19 @@ __all__ = ["router"]
 router = APIRouter(tags=["events"])
 
 _MEDIA: Final = {
-    form.value: {"schema": {"type": "string", "format": "binary"}} for form in Form
+    Form.PROTOBUF.value: {"schema": {"type": "string", "format": "binary"}},
+    Form.JSON.value: {"schema": {"type": "object"}},
+}
+_SENT: Final = {
+    Form.PROTOBUF.value: {"schema": {"type": "string", "format": "binary"}},
+    Form.JSON.value: {
+        "schema": {
+            "type": "object",
+            "properties": {
+                "resourceSpans": {"type": "array", "items": {"type": "object"}}
+            },
+        }
+    },
 }
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -41,7 +53,7 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     429: {"content": _MEDIA, "description": "Too much is under way: come back later."},
     503: {"content": _MEDIA, "description": "Kafka has not acknowledged in time."},
 }
-_REQUEST: Final = {"requestBody": {"required": True, "content": _MEDIA}}
+_REQUEST: Final = {"requestBody": {"required": True, "content": _SENT}}
 
 
 @router.post(
