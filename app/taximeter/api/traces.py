@@ -19,7 +19,7 @@ from taximeter.api.otlp_answers import accepted, form_of, wrong
 from taximeter.api.recording import deliver
 from taximeter.api.room import Place
 from taximeter.api.services import Services, services
-from taximeter.otlp.decoding import Form, Undecodable
+from taximeter.otlp.decoding import Form, TooManySpans, Undecodable
 from taximeter.otlp.intake import Export
 
 __all__ = ["router"]
@@ -48,7 +48,7 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     },
     400: {"content": _MEDIA, "description": "The body is no OTLP request."},
     408: {"content": _MEDIA, "description": "The body did not arrive in time."},
-    413: {"content": _MEDIA, "description": "The body is over 8 MiB."},
+    413: {"content": _MEDIA, "description": "Over 8 MiB, or 100,000 spans."},
     415: {"content": _MEDIA, "description": "It is neither protobuf nor JSON."},
     429: {"content": _MEDIA, "description": "Too much is under way: come back later."},
     503: {"content": _MEDIA, "description": "Kafka has not acknowledged in time."},
@@ -78,6 +78,8 @@ async def post_traces(request: Request) -> Response:
         return accepted(form, await _recorded(request, form))
     except Undecodable as error:
         return wrong(form, 400, str(error))
+    except TooManySpans as error:
+        return wrong(form, 413, str(error))
     except ClientDisconnect:
         return Response(status_code=400)
     except Exception as error:

@@ -20,8 +20,11 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from taximeter.otlp.spans import Span
+from taximeter.otlp.wire import entries_of
 
-__all__ = ["Form", "Undecodable", "spans_in"]
+__all__ = ["MOST_SPANS", "Form", "TooManySpans", "Undecodable", "spans_in"]
+
+MOST_SPANS: Final = 100_000
 
 _FAILED: Final = 2
 _EXCEPTION: Final = "exception.type"
@@ -38,6 +41,15 @@ class Form(Enum):
     JSON = "application/json"
 
 
+class TooManySpans(ValueError):
+    """More spans than one request may bring, however few bytes they are."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"a request has at most {MOST_SPANS} spans: send fewer at once"
+        )
+
+
 class Undecodable(ValueError):
     """A body that is no OTLP request, which sending again does not mend."""
 
@@ -50,6 +62,7 @@ def spans_in(body: bytes, form: Form) -> list[Span]:
     '0a'
 
     Raises:
+        TooManySpans: before they take memory.
         Undecodable: it is not what its media type says.
     """
     read = _from_protobuf if form is Form.PROTOBUF else _from_json
@@ -57,6 +70,8 @@ def spans_in(body: bytes, form: Form) -> list[Span]:
 
 
 def _from_protobuf(body: bytes) -> Iterator[Span]:
+    if entries_of(body, MOST_SPANS) > MOST_SPANS:
+        raise TooManySpans
     try:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError:
@@ -172,11 +187,18 @@ def _from_json(body: bytes) -> Iterator[Span]:
         request = _read_json(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise Undecodable(f"the body is no OTLP JSON: {error}") from None
+    if _spans_of(request) > MOST_SPANS:
+        raise TooManySpans
     for one in request.resource_spans or ():
         resource = _scalars(one.resource.attributes if one.resource else None)
         for scope in one.scope_spans or ():
             for span in scope.spans or ():
                 yield _of_json(span, resource)
+
+
+def _spans_of(request: _Request) -> int:
+    scopes = (one.scope_spans or () for one in request.resource_spans or ())
+    return sum(len(scope.spans or ()) for some in scopes for scope in some)
 
 
 def _of_json(span: _Span, resource: dict[str, object]) -> Span:

@@ -83,6 +83,7 @@ class Intake:
             lacks: why the caller may not write events of a source, None if it may.
 
         Raises:
+            TooManySpans: for one request.
             Undecodable: it is no OTLP request.
         """
         loop = asyncio.get_running_loop()
@@ -95,8 +96,7 @@ class Intake:
     ) -> Export:
         """Return what a request brings; for `read`, and for tests without a loop.
 
-        Raises:
-            Undecodable: it is no OTLP request.
+        Raises what `read` does.
         """
         export = Export()
         for span in inner_first(spans_in(body, form)):

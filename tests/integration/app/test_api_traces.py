@@ -235,6 +235,12 @@ def hostile() -> Iterator[tuple[bytes, dict[str, str], int]]:
     yield json.dumps({"resourceSpans": [{"scopeSpans": 7}]}).encode(), JSON, 400
     yield b"{}", JSON, 200
     yield bomb, PROTOBUF | gzipped, 413
+    empty = b"\x12\x00" * 3_000_000
+    for tag in (b"\x12", b"\x0a"):
+        empty = tag + _varint(len(empty)) + empty
+    yield empty, PROTOBUF, 413
+    many = b'{"resourceSpans":[{"scopeSpans":[{"spans":[%b{}]}]}]}' % (b"{}," * 100_000)
+    yield many, JSON, 413
     yield b" " * (MAX_BODY_BYTES + 1), JSON, 413
     yield spans, PROTOBUF | gzipped, 400
     yield gzip.compress(spans)[:-4], PROTOBUF | gzipped, 400
