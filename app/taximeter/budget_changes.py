@@ -22,7 +22,7 @@ from taximeter_schemas.budgets import (
 )
 from taximeter_schemas.subjects import Scope
 
-__all__ = ["Change", "change_of", "changes", "told"]
+__all__ = ["Change", "change_of", "changes", "removal", "told"]
 
 Action = Literal["added", "changed", "unchanged", "removed", "kept"]
 
@@ -57,7 +57,12 @@ class Change(NamedTuple):
 
 
 def changes(
-    file: BudgetFile, book: Book, now: datetime, *, prune: bool = False
+    file: BudgetFile,
+    book: Book,
+    now: datetime,
+    who: str | None = None,
+    *,
+    prune: bool = False,
 ) -> list[Change]:
     """Return what applying a file does to what is in force.
 
@@ -65,11 +70,12 @@ def changes(
         file: what is wanted.
         book: what is in force.
         now: when what left the file is removed.
+        who: removes it, for the history.
         prune: remove it; else it is kept.
     """
     found = [change_of(budget, book) for budget in file.budgets]
     found += [change_of(one, book) for one in file.assignments]
-    return found + list(_gone(file, book, now, prune=prune))
+    return found + list(_gone(file, book, now, who, prune=prune))
 
 
 def change_of(wanted: BudgetDefined | PlanAssigned, book: Book) -> Change:
@@ -78,6 +84,16 @@ def change_of(wanted: BudgetDefined | PlanAssigned, book: Book) -> Change:
         return _change(wanted, book.plans.get(wanted.user_id), None, wanted.user_id)
     before = book.budgets.get(wanted.budget_id)
     return _change(wanted, before, wanted.budget_id, None)
+
+
+def removal(budget_id: str, now: datetime, who: str | None) -> BudgetRemoved:
+    """Return that a budget is removed."""
+    return BudgetRemoved(
+        event_type="BudgetRemoved",
+        budget_id=budget_id,
+        removed_at=now,
+        removed_by=who,
+    )
 
 
 def _change(
@@ -121,14 +137,14 @@ def _in_words(value: object) -> str:
 
 
 def _gone(
-    file: BudgetFile, book: Book, now: datetime, *, prune: bool
+    file: BudgetFile, book: Book, now: datetime, who: str | None, *, prune: bool
 ) -> Iterator[Change]:
     wanted = {budget.budget_id for budget in file.budgets}
     assigned = {one.user_id for one in file.assignments}
     action: Action = "removed" if prune else "kept"
     for name in sorted(book.budgets.keys() - wanted):
-        gone = BudgetRemoved(event_type="BudgetRemoved", budget_id=name, removed_at=now)
+        gone = removal(name, now, who)
         yield Change(action, name, None, {}, gone if prune else None)
     for user in sorted(book.plans.keys() - assigned):
-        off = assignment(user, None, now)
+        off = assignment(user, None, now, who)
         yield Change(action, None, user, {}, off if prune else None)

@@ -62,7 +62,7 @@ def parse_budgets(
     budgets = _budgets(_entries(fields, file), now, mistakes)
     try:
         budgets += plan_budgets(fields, now)
-        assignments = assignments_from(fields, now)
+        assignments = assignments_from(fields, now, who)
     except (ValueError, ConfigurationError) as error:
         mistakes.append(_explained(error))
         assignments = []
@@ -70,7 +70,7 @@ def parse_budgets(
         raise ConfigurationError(f"{file}: {'; '.join(mistakes)}")
     return BudgetFile(
         [budget.model_copy(update={"defined_by": who}) for budget in budgets],
-        [one.model_copy(update={"assigned_by": who}) for one in assignments],
+        assignments,
     )
 
 

@@ -47,14 +47,15 @@ def plan_budgets(fields: Mapping[object, object], now: datetime) -> list[BudgetD
 
 
 def assignments_from(
-    fields: Mapping[object, object], now: datetime
+    fields: Mapping[object, object], now: datetime, who: str | None = None
 ) -> list[PlanAssigned]:
     """Return who is on which plan, as a file says; user `*` is everybody else.
 
     Raises:
         ConfigurationError: says what is wrong.
     """
-    return [assignment(user, plan, now) for user, plan in _assigned(fields).items()]
+    assigned = _assigned(fields).items()
+    return [assignment(user, plan, now, who) for user, plan in assigned]
 
 
 def assigning(
@@ -73,16 +74,19 @@ def assigning(
     if plan not in {*plans, *PLANS}:
         known = ", ".join(sorted(filter(None, {*plans, *PLANS})))
         raise ConfigurationError(f"there is no plan {plan!r}: {known}")
-    on = assignment(user_id, plan, now).model_copy(update={"assigned_by": who})
+    on = assignment(user_id, plan, now, who)
     if plan in plans:
         return [on]
     return [_budget(plan, PLANS[plan], now).model_copy(update={"defined_by": who}), on]
 
 
-def assignment(user_id: str, plan: str | None, now: datetime) -> PlanAssigned:
+def assignment(
+    user_id: str, plan: str | None, now: datetime, who: str | None = None
+) -> PlanAssigned:
     """Return that a user is on a plan from now on, or on none."""
     stated = {"event_type": "PlanAssigned", "user_id": user_id, "plan": plan}
-    return PlanAssigned.model_validate(stated | {"assigned_at": now})
+    signed = {"assigned_at": now, "assigned_by": who}
+    return PlanAssigned.model_validate(stated | signed)
 
 
 def _budget(name: str, limits: object, now: datetime) -> BudgetDefined:

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict
 from taximeter.api.faults import faults
 from taximeter.api.services import Services, services
 from taximeter.budget_book import publish_budgets, read_book
-from taximeter.budget_changes import change_of
+from taximeter.budget_changes import change_of, removal
 from taximeter.budget_files import budget_from
 from taximeter.budget_plans import assigning, assignment
 from taximeter.budget_scopes import scope_as_written
-from taximeter_schemas.budgets import BudgetDefined, BudgetEvent, BudgetRemoved
+from taximeter_schemas.budgets import BudgetDefined, BudgetEvent
 from taximeter_schemas.errors import ConfigurationError
 
 __all__ = ["router"]
@@ -99,13 +99,7 @@ async def delete_budget(request: Request, budget_id: str, by: _By = None) -> Set
     at = services(request)
     if budget_id not in (await read_book(at.bootstrap, at.topics)).budgets:
         raise ConfigurationError(f"there is no budget {budget_id!r}")
-    removed = BudgetRemoved(
-        event_type="BudgetRemoved",
-        budget_id=budget_id,
-        removed_at=at.clock.now(),
-        removed_by=by,
-    )
-    await _publish(at, removed)
+    await _publish(at, removal(budget_id, at.clock.now(), by))
     return Set(action="removed")
 
 
@@ -126,8 +120,7 @@ async def put_plan(request: Request, user_id: str, wanted: Plan, by: _By = None)
 async def delete_plan(request: Request, user_id: str, by: _By = None) -> Set:
     """Take a user off the plan; then what `*` is on holds."""
     at = services(request)
-    event = assignment(user_id, None, at.clock.now())
-    await _publish(at, event.model_copy(update={"assigned_by": by}))
+    await _publish(at, assignment(user_id, None, at.clock.now(), by))
     return Set(action="removed")
 
 

@@ -11,10 +11,10 @@ from typing import Final
 
 import click
 
-from taximeter.broker.admin import ensure_topics
+from taximeter.applying_budgets import apply_wanted
 from taximeter.budget_book import publish_budgets, read_book, this_person
-from taximeter.budget_changes import Change, changes, told
-from taximeter.budget_files import BudgetFile, parse_budgets
+from taximeter.budget_changes import Change, removal, told
+from taximeter.budget_files import parse_budgets
 from taximeter.budget_plans import assigning, assignment
 from taximeter.cli.options import Format, data_option, format_option
 from taximeter.cli.output import write_rows
@@ -22,7 +22,7 @@ from taximeter.cli.where import Where, where_options
 from taximeter.logs import say
 from taximeter.reading import open_ledger
 from taximeter.state import DataDir
-from taximeter_schemas.budgets import BudgetEvent, BudgetRemoved, budget_event_adapter
+from taximeter_schemas.budgets import BudgetEvent, budget_event_adapter
 from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.subjects import EACH
@@ -58,18 +58,19 @@ def apply(
     Shows what changes first, and asks if it is run in a terminal. Budgets that the
     file does not name are kept unless --prune is given.
     """
-    wanted = _parsed(file)
-    todo = asyncio.run(_changes(where, wanted, prune=prune))
-    write_rows([_row(change) for change in todo], output, _COLUMNS, "Changes")
-    say(_summary(todo))
-    events = [change.event for change in todo if change.event is not None]
-    if not events or dry_run:
-        return
-    asks = sys.stdin.isatty() and not yes
-    if asks and not click.confirm(f"make {len(events)} changes?", err=True):
-        raise click.Abort
-    asyncio.run(publish_budgets(where.kafka(), where.topics, events))
-    say(f"made {len(events)} changes")
+    who = this_person()
+    wanted = parse_budgets(_text(file), str(file.name), SystemClock().now(), who)
+
+    def agrees(todo: Sequence[Change]) -> bool:
+        write_rows([_row(change) for change in todo], output, _COLUMNS, "Changes")
+        say(_summary(todo))
+        count = _count(todo)
+        return count > 0 and not dry_run and (yes or _confirmed(count))
+
+    kafka, topics = where.kafka(), where.topics
+    done = apply_wanted(wanted, kafka, topics, who, prune=prune, agrees=agrees)
+    if done:
+        say(f"made {_count(done)} changes")
 
 
 @click.command()
@@ -115,29 +116,22 @@ def history(data: Path, output: Format, budget_id: str | None) -> None:
         say("no change is known")
 
 
-def _parsed(file: click.utils.LazyFile) -> BudgetFile:
+def _count(todo: Sequence[Change]) -> int:
+    return sum(change.event is not None for change in todo)
+
+
+def _confirmed(count: int) -> bool:
+    """Ask, if anybody is there to answer."""
+    if sys.stdin.isatty() and not click.confirm(f"make {count} changes?", err=True):
+        raise click.Abort
+    return True
+
+
+def _text(file: click.utils.LazyFile) -> str:
     try:
-        text = str(file.read())
+        return str(file.read())
     except UnicodeDecodeError:
         raise ConfigurationError(f"{file.name}: not UTF-8 text") from None
-    now = SystemClock().now()
-    return parse_budgets(text, str(file.name), now, this_person())
-
-
-async def _changes(where: Where, wanted: BudgetFile, *, prune: bool) -> list[Change]:
-    kafka = where.kafka()
-    await ensure_topics(kafka, where.topics)
-    book = await read_book(kafka, where.topics)
-    found = changes(wanted, book, SystemClock().now(), prune=prune)
-    return [_signed(change) for change in found]
-
-
-def _signed(change: Change) -> Change:
-    """Say of a removal who did it, as definitions do."""
-    event = change.event
-    if isinstance(event, BudgetRemoved):
-        event = event.model_copy(update={"removed_by": this_person()})
-    return change._replace(event=event)
 
 
 def _row(change: Change) -> dict[str, object]:
@@ -169,13 +163,8 @@ async def _remove(where: Where, budget_id: str) -> None:
     if budget_id not in defined:
         known = ", ".join(sorted(defined)) or "none is defined"
         raise ConfigurationError(f"there is no budget {budget_id!r}: {known}")
-    event: BudgetEvent = BudgetRemoved(
-        event_type="BudgetRemoved",
-        budget_id=budget_id,
-        removed_at=SystemClock().now(),
-        removed_by=this_person(),
-    )
-    await publish_budgets(kafka, where.topics, [event])
+    gone = removal(budget_id, SystemClock().now(), this_person())
+    await publish_budgets(kafka, where.topics, [gone])
 
 
 async def _assign(where: Where, user_id: str, plan: str | None) -> None:
@@ -183,8 +172,7 @@ async def _assign(where: Where, user_id: str, plan: str | None) -> None:
     now, who = SystemClock().now(), this_person()
     events: Sequence[BudgetEvent]
     if plan is None:
-        off = assignment(user_id, None, now)
-        events = [off.model_copy(update={"assigned_by": who})]
+        events = [assignment(user_id, None, now, who)]
     else:
         budgets = (await read_book(kafka, where.topics)).budgets.values()
         events = assigning(user_id, plan, budgets, now, who)

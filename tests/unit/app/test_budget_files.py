@@ -11,7 +11,12 @@ from taximeter.budget_book import Book
 from taximeter.budget_changes import changes
 from taximeter.budget_files import BudgetFile, parse_budgets
 from taximeter.budget_scopes import scope_as_written, scope_from
-from taximeter_schemas.budgets import BudgetDefined, BudgetEvent
+from taximeter_schemas.budgets import (
+    BudgetDefined,
+    BudgetEvent,
+    BudgetRemoved,
+    PlanAssigned,
+)
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.subjects import Scope
 from tests.builders import NOON
@@ -165,11 +170,23 @@ def test_what_left_the_file_is_removed_only_on_request() -> None:
     empty = parse_budgets("budgets: []", "empty.yaml", NOON)
     kept = changes(empty, book, NOON)
     assert {(change.action, change.event) for change in kept} == {("kept", None)}
-    for change in changes(empty, book, NOON, prune=True):
+    for change in changes(empty, book, NOON, "carol@laptop", prune=True):
         assert change.action == "removed"
         assert change.event is not None
+        assert _signature(change.event) == "carol@laptop"
         book.learn(change.event)
     assert book == Book()
+
+
+def _signature(event: BudgetEvent) -> str | None:
+    """Return who is said to have done it."""
+    match event:
+        case BudgetRemoved():
+            return event.removed_by
+        case PlanAssigned():
+            return event.assigned_by
+        case _:
+            return event.defined_by
 
 
 PLANS = """
