@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from taximeter.api.room import MAX_BODY_BYTES, Limits
+from taximeter_producers.around_program import AroundProgram
 from taximeter_producers.meter_settings import MeterSettings
 from taximeter_schemas.budgets import TimeZone
 from taximeter_schemas.errors import ConfigurationError
@@ -292,6 +293,7 @@ def reference() -> str:
         title = part.__name__.removesuffix("Settings")
         parts.append(_section(title, part, common))
     parts.append(_section("`taximeter.start()`", MeterSettings, set()))
+    parts.append(_section("Every program with the SDK", AroundProgram, set()))
     return "\n".join([_HEAD, *parts])
 
 

@@ -7,14 +7,17 @@ threads and pools); events that are built there inherit them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
+from taximeter_producers.around_program import AroundProgram
 from taximeter_schemas.clock import Clock, SystemClock
 from taximeter_schemas.ids import time_ordered_id
 from taximeter_schemas.usage import UsageRecorded
@@ -26,6 +29,7 @@ __all__ = [
     "attribute",
     "attributed",
     "attributing",
+    "attribution_of",
     "current_attribution",
     "ignoring_budgets",
     "label",
@@ -92,15 +96,31 @@ class Attribution:
         return merged_tags(tags, {BUDGET_IGNORED: self.budgets_ignored})
 
 
-_NOBODY: Final = Attribution()
-_current: Final[ContextVar[Attribution]] = ContextVar(
-    "taximeter_attribution", default=_NOBODY
-)
+_current: Final[ContextVar[Attribution]] = ContextVar("taximeter_attribution")
 
 
 def current_attribution() -> Attribution:
-    """Return what the `attribute` blocks around this code say together."""
-    return _current.get()
+    """Return what the `attribute` blocks around this code say together.
+
+    Around all of them stands what whoever started the program said.
+    """
+    return _current.get(None) or _around_program()
+
+
+@cache
+def _around_program() -> Attribution:
+    return attribution_of(AroundProgram.read(os.environ))
+
+
+def attribution_of(around: AroundProgram) -> Attribution:
+    """Return what was said of a whole program, in labels that fit an event."""
+    return Attribution(
+        user_id=label(around.user),
+        project_id=label(around.project),
+        session_id=label(around.session),
+        tags=merged_tags({}, around.named_tags()),
+        budgets_ignored=label(around.ignore_budget),
+    )
 
 
 @contextmanager
@@ -124,7 +144,7 @@ def attribute(
     ...         inner.user_id, inner.project_id, dict(inner.tags)
     ('ada', 'search', {'env': 'prod', 'team': 'growth'})
     """
-    outer = _current.get()
+    outer = current_attribution()
     said = {
         "user_id": label(user),
         "project_id": label(project),
@@ -144,7 +164,7 @@ def attribute(
 @contextmanager
 def reserved(by: Reserved) -> Iterator[None]:
     """Let the first event that is built inside the block settle a reservation."""
-    token = _current.set(replace(_current.get(), reserved=by))
+    token = _current.set(replace(current_attribution(), reserved=by))
     try:
         yield
     finally:
@@ -161,7 +181,9 @@ def ignoring_budgets(reason: str) -> Iterator[Attribution]:
     ...     attributed()
     {'tags': {'budget_ignored': 'incident 42'}}
     """
-    inner = replace(_current.get(), budgets_ignored=label(reason) or "no reason given")
+    inner = replace(
+        current_attribution(), budgets_ignored=label(reason) or "no reason given"
+    )
     token = _current.set(inner)
     try:
         yield inner
@@ -190,7 +212,7 @@ def attributed(
     ...     attributed(user_id="bob", tags={"team": "x"})
     {'user_id': 'bob', 'tags': {'env': 'prod', 'team': 'x'}}
     """
-    around = by or _current.get()
+    around = by or current_attribution()
     inherited = around.fields()
     merged = inherited | event_fields
     if "tags" in inherited and "tags" in event_fields:

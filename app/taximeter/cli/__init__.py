@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "demo": "See it work: a real trace through the whole system.",
     "up": "Run everything: broker, workers, sink and API, supervised.",
     "emit": "Send usage events, one JSON object a line.",
+    "run": "Run a program, unless budgets have no room for its calls.",
     "report": "Show spend by user, model, project, day, …",
     "compare": "Hold periods, projects or models against each other.",
     "expensive": "Show the dearest conversations, endpoints and calls.",

@@ -25,6 +25,7 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.broker
 
+TAXIMETER = (sys.executable, "-m", "taximeter.cli")
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
@@ -113,12 +114,46 @@ async def test_the_program_makes_the_calls_that_it_may(
     assert all(line.startswith("not made: budget ada: user ada") for line in refused)
     assert cheaper == ["answered by gpt-4o-mini"] * 3
     assert ignored == ["answered by gpt-4o"] * 3
-    now = SystemClock().now()
-    records = await read_topic(bootstrap, guarded.usage)
-    read = [one for record in records for one in read_record(record.value, now)]
-    events = [one for one in read if isinstance(one, UsageRecorded)]
-    said = sorted((e.user_id, e.model, *e.tags.values()) for e in events)
-    assert said == [
+    assert await _emitted(bootstrap, guarded) == [
         *[("ada", "gpt-4o", "incident 42")] * 3,
         *[("bob", "gpt-4o-mini")] * 3,
     ]
+
+
+async def _emitted(bootstrap: str, topics: Topics) -> list[tuple[str, ...]]:
+    """Return the user, the model and the tags of each event there is."""
+    now = SystemClock().now()
+    records = await read_topic(bootstrap, topics.usage)
+    read = [one for record in records for one in read_record(record.value, now)]
+    events = [one for one in read if isinstance(one, UsageRecorded)]
+    return sorted((e.user_id, e.model, *e.tags.values()) for e in events)
+
+
+async def test_a_person_runs_a_program_in_spite_of_a_budget(
+    bootstrap: str, guarded: Topics
+) -> None:
+    """`taximeter run` stops it, or lets it and its guards go on, as its events say."""
+    program = (sys.executable, str(EXAMPLES / "guard_calls.py"), bootstrap, "ada")
+
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*TAXIMETER, "run", "--user", "ada", *options, "--", *program],
+            env=_environment(bootstrap, guarded),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    stopped = run()
+    assert (stopped.returncode, stopped.stdout) == (1, "")
+    assert stopped.stderr.startswith("error: budget ada: user ada has spent 0 of 0")
+    assert stopped.stderr.endswith("or run it with --ignore-budget REASON\n")
+    assert await _emitted(bootstrap, guarded) == []
+
+    let_through = run("--ignore-budget", "incident 42", "--tag", "job=nightly")
+    assert let_through.returncode == 0, let_through.stderr
+    assert "budgets ignored (incident 42): budget ada" in let_through.stderr
+    assert (
+        await _emitted(bootstrap, guarded)
+        == [("ada", "gpt-4o", "nightly", "incident 42")] * 3
+    )

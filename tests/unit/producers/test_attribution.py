@@ -6,9 +6,12 @@ import asyncio
 import contextvars
 from concurrent.futures import ThreadPoolExecutor
 
+from taximeter_producers.around_program import AroundProgram
 from taximeter_producers.attribution import (
     attribute,
     attributed,
+    attributing,
+    attribution_of,
     current_attribution,
     usage_recorded,
 )
@@ -80,3 +83,21 @@ def test_a_copied_context_takes_attribution_into_a_thread() -> None:
     with ThreadPoolExecutor(1) as pool:
         by = pool.submit(context.run, current_attribution).result()
     assert by.user_id == "ada"
+
+
+def test_what_is_said_of_a_whole_program_stands_around_its_blocks() -> None:
+    """Its environment says who, what for and why budgets are ignored; nothing fails."""
+    environment = {
+        "TAXIMETER_USER": "ada" * 100,
+        "TAXIMETER_PROJECT": "",
+        "TAXIMETER_TAGS": "job=nightly,env=a%2Cb,nonsense",
+        "TAXIMETER_IGNORE_BUDGET": "incident 42",
+    }
+    around = attribution_of(AroundProgram.read(environment))
+    assert around.user_id == ("ada" * 100)[:256]
+    assert around.project_id is None
+    with attributing(around), attribute(user="bob", tags={"env": "prod"}):
+        assert attributed() == {
+            "user_id": "bob",
+            "tags": {"job": "nightly", "env": "prod", "budget_ignored": "incident 42"},
+        }
