@@ -43,7 +43,9 @@ BUDGET = BudgetDefined(
 )
 
 
-def a_request(call: object, estimate_usd: object = 1, **overrides: object) -> bytes:
+def a_request(
+    call: object, estimate_usd: object | None = 1, **overrides: object
+) -> bytes:
     """Return a request for a call of Alice's, as it stands in the log."""
     fields: dict[str, object] = {
         "event_type": "ReservationRequested",
@@ -51,7 +53,7 @@ def a_request(call: object, estimate_usd: object = 1, **overrides: object) -> by
         "budget_id": "alice",
         "subject_kind": "user",
         "subject_id": "alice",
-        "estimate_usd": str(estimate_usd),
+        "estimate_usd": None if estimate_usd is None else str(estimate_usd),
         "occurred_at": NOON,
     }
     event = ReservationRequested.model_validate(fields | overrides)
@@ -69,12 +71,16 @@ def a_release(call: object) -> bytes:
 
 
 def sums(
-    source: int, offset: int, usd: object, settles: Iterable[object] = ()
+    source: int,
+    offset: int,
+    usd: object,
+    settles: Iterable[object] = (),
+    tokens: int = 0,
 ) -> bytes:
     """Return Alice's partial sum of a source partition, and whose call is in it."""
     pico = int(Decimal(str(usd)) * 10**12)
     window = int(NOON.timestamp())
-    row = b'["user","alice",%d,["%d",1,0,0,%d]]' % (window, pico, offset)
+    row = b'["user","alice",%d,["%d",1,0,%d,%d]]' % (window, pico, tokens, offset)
     settled = [an_id("reservation", call) for call in settles]
     return spend_records(source, {0: [row]}, settled, 1)[0][0]
 
@@ -195,7 +201,8 @@ class Owner:
     def status(self) -> BudgetStatus:
         """How Alice stands today."""
         day = NOON.replace(hour=0).isoformat()
-        return self.statuses[f"alice|user|alice|{day}".encode()]
+        name = self._budgets[0].budget_id
+        return self.statuses[f"{name}|user|alice|{day}".encode()]
 
     def _see(self, topic: str, key: bytes, value: bytes) -> None:
         if topic.endswith("reservation-answers"):

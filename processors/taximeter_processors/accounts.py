@@ -96,7 +96,7 @@ class Account:
     Attributes:
         limit: of this period, in pico-dollars, tokens or calls; None if there is none.
         raised: how many thresholds, from the lowest, are known to be raised.
-        reserved_pico: what is promised to calls that are not charged yet.
+        reserved: what is promised to calls that are not charged yet, in that unit.
         key: of the status, on its topic.
     """
 
@@ -107,7 +107,7 @@ class Account:
         "key",
         "limit",
         "raised",
-        "reserved_pico",
+        "reserved",
         "subject",
         "sums",
     )
@@ -123,7 +123,7 @@ class Account:
         self.subject = subject
         self.bounds = bounds
         self.limit = budget.whole_limit
-        self.raised = self.reserved_pico = 0
+        self.raised = self.reserved = 0
         self.sums = Sums()
         key = key or (bounds.start.isoformat() if bounds.start else "total")
         self.key = f"{budget.budget_id}|{subject.kind}|{subject.id}|{key}".encode()
@@ -169,12 +169,12 @@ class Account:
             present: the window of now.
         """
         del present
-        return status_record(self.key, self._facts, self, self.sums, self.reserved_pico)
+        return status_record(self.key, self._facts, self, self.sums, self.reserved)
 
-    def spent_pico(self, present: int) -> int:
-        """Return what was spent in the period, as of the window of now."""
+    def used_at(self, present: int) -> int:
+        """Return what was spent in the period, as of the window of now, in its unit."""
         del present
-        return self.sums.cost_pico
+        return self.used
 
     def said_limit(self) -> dict[str, Any]:
         """Return the limit under the name that events have for its unit."""
@@ -202,7 +202,7 @@ def crossed(
 
 
 def status_record(
-    key: bytes, facts: str, account: Account, sums: Sums, reserved_pico: int
+    key: bytes, facts: str, account: Account, sums: Sums, reserved: int
 ) -> tuple[bytes, bytes]:
     """Return a `BudgetStatus` as key and value, from what never changes in it."""
     unit, limit = account.budget.unit, account.limit
@@ -214,8 +214,9 @@ def status_record(
         f'"spent_usd":"{usd_text(sums.cost_pico)}","calls":{max(0, sums.calls)},'
         f'"unpriced_calls":{unpriced},"tokens":{max(0, sums.tokens)}'
     )
-    if reserved_pico:
-        value += f',"reserved_usd":"{usd_text(reserved_pico)}"'
+    if reserved:
+        held = f'"{usd_text(reserved)}"' if unit == "usd" else reserved
+        value += f',"reserved_{unit}":{held}'
     return key, f"{value}}}".encode()
 
 

@@ -34,6 +34,7 @@ from taximeter_schemas.budgets import (
     BudgetEvent,
     BudgetRemoved,
     PlanAssigned,
+    Unit,
     alert_id,
 )
 from taximeter_schemas.money import usd_from_pico
@@ -71,7 +72,7 @@ class BudgetBook:
         most_in_mind: how many rows are kept decoded, and how many accounts before
             those of periods that are over are let go.
         rules: what is told of besides thresholds.
-        held: tells how many pico-dollars of a budget are reserved for a subject.
+        held: tells how much of a budget, in a unit, is reserved for a subject.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class BudgetBook:
         stored: Rows,
         most_in_mind: int = MOST_IN_MIND,
         rules: AttentionRules | None = None,
-        held: Callable[[str, Subject], int] = lambda _, __: 0,
+        held: Callable[[str, Subject, Unit], int] = lambda _, __, ___: 0,
     ) -> None:
         self._held = held
         self._merge = SpendMerge(stored, most_in_mind)
@@ -176,7 +177,7 @@ class BudgetBook:
         touched, self._touched = self._touched, set()
         for account in touched:
             account.limit = self._handed_on.limit(account)
-            account.reserved_pico = self._reserved(account, now)
+            account.reserved = self._reserved(account, now)
         alerts = [alert for account in touched for alert in self._due(account, now)]
         others = self._attention.due(now)
         latches = [(latch_key(alert.alert_id), b"1") for alert in [*alerts, *others]]
@@ -211,7 +212,8 @@ class BudgetBook:
 
     def _reserved(self, account: Account, now: datetime) -> int:
         # Whatever it was reserved in: a call may be charged to the period after that.
-        held = self._held(account.budget.budget_id, account.subject)
+        budget = account.budget
+        held = self._held(budget.budget_id, account.subject, budget.unit)
         return held if held and holds(account.bounds, window_start(now)) else 0
 
     def _touch(self, account: Account) -> None:

@@ -1,4 +1,4 @@
-"""Money that is promised to calls which have not been charged yet.
+"""What is promised to calls that have not been charged yet, in a limit's unit.
 
 Pure. What was decided about a request is a row, written in the transaction that makes
 the answer visible: whoever owns the partition next knows of every hold that anybody
@@ -18,6 +18,7 @@ from uuid import UUID
 
 import msgspec
 
+from taximeter_schemas.budgets import Unit
 from taximeter_schemas.subjects import Subject
 
 __all__ = ["HOLDS_PREFIX", "REMEMBERED_SECONDS", "Decision", "Holds", "Place"]
@@ -39,16 +40,17 @@ class Place(NamedTuple):
 class Decision(msgspec.Struct, array_like=True):
     """What was decided about one request.
 
-    It holds `pico` until `until` (epoch seconds), or nothing, and is forgotten then.
-    `answer` is what was answered.
+    It holds `amount` until `until` (epoch seconds), or nothing, and is forgotten then.
+    `answer` is what was answered. The amount is in `unit`, dollars in pico-dollars.
     """
 
     holds: bool
     until: float
-    pico: str
+    amount: str
     subject: tuple[str, str]
     window: int
     answer: str
+    unit: Unit = "usd"
 
 
 class _Name(NamedTuple):
@@ -73,7 +75,7 @@ class Holds:
 
     def __init__(self, stored: Iterable[tuple[bytes, bytes]] = ()) -> None:
         self._decisions: dict[UUID, dict[str, Decision]] = {}
-        self._held = Counter[tuple[str, Subject]]()
+        self._held = Counter[tuple[str, Subject, Unit]]()
         self._ends: list[tuple[float, _Name]] = []
         self._changed: set[_Name] = set()
         self._moved: set[Place] = set()
@@ -84,9 +86,12 @@ class Holds:
         """Return how many decisions are remembered."""
         return sum(map(len, self._decisions.values()))
 
-    def held(self, budget_id: str, subject: Subject) -> int:
-        """Return how many pico-dollars of a budget are held for a subject now."""
-        return self._held[budget_id, subject]
+    def held(self, budget_id: str, subject: Subject, unit: Unit) -> int:
+        """Return how much of a budget is held for a subject now, in a unit.
+
+        What was held when its limit was in another one counts for nothing.
+        """
+        return self._held[budget_id, subject, unit]
 
     def decided(self, reservation_id: UUID, budget_id: str) -> Decision | None:
         """Return what was decided about a request, None if nothing was."""
@@ -143,10 +148,10 @@ class Holds:
         self._decisions.setdefault(name.reservation_id, {})[name.budget_id] = decision
         heappush(self._ends, (decision.until, name))
         if decision.holds:
-            self._move(name, decision, int(decision.pico))
+            self._move(name, decision, int(decision.amount))
 
     def _let_go(self, name: _Name, decision: Decision, now: datetime) -> None:
-        self._move(name, decision, -int(decision.pico))
+        self._move(name, decision, -int(decision.amount))
         decision.holds = False
         decision.until = now.timestamp() + REMEMBERED_SECONDS
         heappush(self._ends, (decision.until, name))
@@ -159,12 +164,13 @@ class Holds:
             del self._decisions[name.reservation_id]
         self._changed.add(name)
 
-    def _move(self, name: _Name, decision: Decision, pico: int) -> None:
-        where = name.budget_id, Subject(*decision.subject)
-        self._held[where] += pico
+    def _move(self, name: _Name, decision: Decision, amount: int) -> None:
+        subject = Subject(*decision.subject)
+        where = name.budget_id, subject, decision.unit
+        self._held[where] += amount
         if not self._held[where]:
             del self._held[where]
-        self._moved.add(Place(*where, decision.window))
+        self._moved.add(Place(name.budget_id, subject, decision.window))
 
 
 def _name(key: bytes) -> _Name:

@@ -73,11 +73,11 @@ class RollingAccount(Account):
             return None
         facts = unchanging(self.budget, self.subject, self._until(present))
         sums = self._sum_at(present)
-        return status_record(self.key, facts, self, sums, self.reserved_pico)
+        return status_record(self.key, facts, self, sums, self.reserved)
 
-    def spent_pico(self, present: int) -> int:
+    def used_at(self, present: int) -> int:
         """Return what was spent in so much time up to the window of now."""
-        return self._sum_at(present).cost_pico
+        return self._sum_at(present).of(self.budget.unit)
 
     def _standings(self, since: int) -> Iterator[tuple[int, Sums]]:
         """Yield the sum at each window with spend that one since then counts in."""

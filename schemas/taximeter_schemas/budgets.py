@@ -215,7 +215,8 @@ class BudgetStatus(Event):
 
     `period_start` and `period_end` bound a half-open stretch of event time; both
     are None for a budget over all time. The limit is this period's own, with what was
-    handed on to it. `reserved_usd` is promised to calls that have not been charged yet.
+    handed on to it. What is reserved, in the limit's unit, is promised to calls that
+    have not been charged yet.
     """
 
     event_type: Literal["BudgetStatus"] = "BudgetStatus"
@@ -233,6 +234,8 @@ class BudgetStatus(Event):
     spent_usd: Usd
     remaining_usd: Usd | None = None
     reserved_usd: Usd = Decimal(0)
+    reserved_tokens: Count = 0
+    reserved_calls: Count = 0
     state: BudgetState
     calls: Count
     unpriced_calls: Count

@@ -298,7 +298,9 @@ def _plain(amount: Decimal | None) -> str:
 class ReservationDenied(BudgetExceeded):
     """A budget has no room for what a call may cost, so it was not made.
 
-    All amounts are in USD; `reserved_usd` is held for calls that are under way.
+    All amounts are in `unit`; `reserved` is held for calls that are under way. Of a
+    limit in USD they are also called `spent_usd`, `reserved_usd`, `limit_usd` and
+    `estimate_usd`; of any other those are 0.
     """
 
     def __init__(
@@ -306,24 +308,25 @@ class ReservationDenied(BudgetExceeded):
         budget_id: str,
         subject: tuple[str, ...],
         *,
-        spent_usd: Decimal,
-        reserved_usd: Decimal,
-        limit_usd: Decimal,
-        estimate_usd: Decimal,
+        spent: Decimal,
+        reserved: Decimal,
+        limit: Decimal,
+        estimate: Decimal,
+        unit: str = "usd",
     ) -> None:
         super().__init__(
-            *(limit_usd, spent_usd, subject),
-            budget_id=budget_id,
-            estimate=estimate_usd,
+            *(limit, spent, subject), budget_id=budget_id, estimate=estimate, unit=unit
         )
-        self.spent_usd = spent_usd
-        self.reserved_usd = reserved_usd
-        self.limit_usd = limit_usd
-        self.estimate_usd = estimate_usd
+        self.reserved = reserved
+        amounts = (spent, reserved, limit, estimate)
+        in_usd = amounts if unit == "usd" else (Decimal(0),) * len(amounts)
+        self.spent_usd, self.reserved_usd, self.limit_usd, self.estimate_usd = in_usd
+        name = "USD" if unit == "usd" else unit
+        room = f"room for {_plain(estimate)} {name}" if estimate else f"{name} left"
         self.args = (
-            f"budget {budget_id} has no room for {_plain(estimate_usd)} USD: "
-            f"{_plain(spent_usd)} are spent and {_plain(reserved_usd)} reserved of "
-            f"{_plain(limit_usd)}: raise the limit, or wait for its next period",
+            f"budget {budget_id} has no {room}: "
+            f"{_plain(spent)} are spent and {_plain(reserved)} reserved of "
+            f"{_plain(limit)}: raise the limit, or wait for its next period",
         )
 
 

@@ -7,17 +7,20 @@ answer stands in the same partition of `reservation-answers`.
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from decimal import Decimal
+from typing import Annotated, Final, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter
 
-from taximeter_schemas.fields import Event, Moment, Name, Usd
+from taximeter_schemas.budgets import Unit
+from taximeter_schemas.fields import Count, Event, Moment, Name, Usd
 from taximeter_schemas.subjects import Subject, SubjectKind
 
 __all__ = [
     "DEFAULT_EXPIRY_SECONDS",
     "LONGEST_EXPIRY_SECONDS",
+    "Amounts",
     "Expiry",
     "Outcome",
     "ReservationAnswered",
@@ -31,7 +34,7 @@ DEFAULT_EXPIRY_SECONDS: Final = 600
 LONGEST_EXPIRY_SECONDS: Final = 24 * 3600
 
 Outcome = Literal["granted", "denied", "unknown"]
-"""There was room; there was not; the worker knows no such budget in USD."""
+"""There was room; there was not; the worker knows no such budget with a limit."""
 
 Expiry = Annotated[int, Field(strict=True, gt=0, le=LONGEST_EXPIRY_SECONDS)]
 """For how many seconds something is reserved."""
@@ -39,12 +42,24 @@ Expiry = Annotated[int, Field(strict=True, gt=0, le=LONGEST_EXPIRY_SECONDS)]
 _Estimate = Annotated[Usd, Field(ge=0)]
 
 
+class Amounts(NamedTuple):
+    """What an answer is about, in the unit of the budget's limit."""
+
+    estimate: Decimal
+    spent: Decimal
+    reserved: Decimal
+    limit: Decimal
+
+
 class ReservationRequested(Event):
     """Somebody is about to make a call, and asks for room for it in one budget.
 
     A call that several budgets are about has one such event for each, all with the
-    same `reservation_id`; together they are granted or not. `estimate_usd` is what the
-    call costs at most. `expires_after_seconds` is how long that much is kept for it.
+    same `reservation_id`; together they are granted or not. The estimates are what the
+    call costs, and how many tokens it uses, at most: the one in the unit of the
+    budget's limit counts, and of a limit in calls it is one call. Without it nothing is
+    held, and it is granted while anything is left. `expires_after_seconds` is how long
+    that much is kept for it.
     """
 
     event_type: Literal["ReservationRequested"]
@@ -53,7 +68,8 @@ class ReservationRequested(Event):
     budget_id: Name
     subject_kind: SubjectKind
     subject_id: str
-    estimate_usd: _Estimate
+    estimate_usd: _Estimate | None = None
+    estimate_tokens: Count | None = None
     expires_after_seconds: Expiry = DEFAULT_EXPIRY_SECONDS
     occurred_at: Moment
     requested_by: Name | None = None
@@ -76,9 +92,10 @@ class ReservationReleased(Event):
 class ReservationAnswered(Event):
     """What the owner of a budget's subject answered; the first answer is the answer.
 
-    `spent_usd` and `reserved_usd` stand against `limit_usd` in the current period,
-    this reservation included if it was granted; all are 0 where the outcome is
-    `unknown`. A granted one is kept until `expires_at`.
+    What is spent and reserved stands against the limit in the current period, this
+    reservation included if it was granted; all are 0 where the outcome is `unknown`.
+    Amounts have the name that ends in `_usd`; where `unit` is another one, they are
+    whole numbers of it under the plain names. A granted one is kept until `expires_at`.
     """
 
     event_type: Literal["ReservationAnswered"] = "ReservationAnswered"
@@ -88,12 +105,26 @@ class ReservationAnswered(Event):
     subject_kind: SubjectKind
     subject_id: str
     outcome: Outcome
-    estimate_usd: _Estimate
-    spent_usd: Usd
-    reserved_usd: Usd
-    limit_usd: Usd
+    unit: Unit = "usd"
+    estimate_usd: _Estimate = Decimal(0)
+    spent_usd: Usd = Decimal(0)
+    reserved_usd: Usd = Decimal(0)
+    limit_usd: Usd = Decimal(0)
+    estimate: Count = 0
+    spent: Count = 0
+    reserved: Count = 0
+    limit: Count = 0
     answered_at: Moment
     expires_at: Moment | None = None
+
+    @property
+    def amounts(self) -> Amounts:
+        """The amounts, in `unit`."""
+        if self.unit == "usd":
+            usd = self.estimate_usd, self.spent_usd, self.reserved_usd, self.limit_usd
+            return Amounts(*usd)
+        whole = self.estimate, self.spent, self.reserved, self.limit
+        return Amounts(*map(Decimal, whole))
 
 
 ReservationEvent = ReservationRequested | ReservationReleased

@@ -107,6 +107,8 @@ BUDGET_STATUS: Final = pa.schema(
         ("calls", pa.int64()),
         ("unpriced_calls", pa.int64()),
         ("tokens", pa.int64()),
+        ("reserved_tokens", pa.int64()),
+        ("reserved_calls", pa.int64()),
     ]
 )
 
@@ -130,6 +132,8 @@ class _Status(msgspec.Struct, gc=False):
     remaining_usd: str | None = None
     reserved_usd: str = "0"
     tokens: int | None = None
+    reserved_tokens: int = 0
+    reserved_calls: int = 0
 
 
 _quick_status: Final = msgspec.json.Decoder(_Status)

@@ -44,7 +44,9 @@ FROZEN = {
     "v1": "fa562c55089275d16c4413c310b933072455ccd2805a450fd5a5994a0975c735",
     "v1_own_prices": "4e75afcfbe35d73fb9a5193a9807c75fb0254fd3e35d1b3df05b30fd3bba657a",
     "v1_reserved": "49912853950bd9838e732536690571bd3350043167268c4fd87bda046bdab785",
+    "v1_units": "deb84de4edfb97e19feb02ee95a7aa69a74fb3f6bbc62f1d4a966ff34ab6877f",
     "v2": "8e73cc7629bf12898ed86cd9ec4a569eadbda02345ff8d05d55802014f228329",
+    "v2_units": "c7541de7190bbf97a87ba575817de26af11389b3952c65ff3d2c014b5d152ad8",
 }
 
 # What version 1 got since its files were frozen: optional, so that both are read.

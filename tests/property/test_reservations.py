@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 )
 
 from taximeter_schemas.reservations import DEFAULT_EXPIRY_SECONDS
-from tests.reserving import LIMIT_USD, Owner, a_release, a_request, sums
+from tests.reserving import BUDGET, LIMIT_USD, Owner, a_release, a_request, sums
 
 SOURCES = (0, 1)
 
@@ -27,9 +27,25 @@ class Reserving(RuleBasedStateMachine):
     charged what it cost, at most its estimate; or it is released; or its caller dies.
     """
 
+    budget = BUDGET
+    least = Decimal("0.000000000001")
+
+    def request(self, call: object, estimate: object) -> bytes:
+        """Return what a call asks for."""
+        return a_request(call, estimate)
+
+    def settles(self, source: int, calls: list[int]) -> bytes:
+        """Return the sum of a source, in which these calls are."""
+        return sums(source, self.offset, self.spent[source], calls)
+
+    def counted(self) -> tuple[Decimal, Decimal]:
+        """Return what the latest status says was spent, and is reserved."""
+        status = self.owner.status
+        return status.spent_usd, status.reserved_usd
+
     def __init__(self) -> None:
         super().__init__()
-        self.owner = Owner()
+        self.owner = Owner(self.budget)
         self.estimates: dict[int, int] = {}
         self.costs: dict[int, int] = {}
         self.gone: set[int] = set()
@@ -52,14 +68,14 @@ class Reserving(RuleBasedStateMachine):
         for estimate in estimates:
             call = len(self.estimates)
             self.estimates[call] = estimate
-            self.owner.hear(a_request(call, estimate))
+            self.owner.hear(self.request(call, estimate))
 
     @precondition(lambda self: self.remembered())
     @rule(data=st.data())
     def ask_again(self, data: st.DataObject) -> None:
         """A request is delivered once more, while it is remembered."""
         call = data.draw(st.sampled_from(self.remembered()))
-        self.owner.hear(a_request(call, self.estimates[call]))
+        self.owner.hear(self.request(call, self.estimates[call]))
         self.owner.settle()  # not later, when it may be forgotten
 
     @precondition(lambda self: self.under_way())
@@ -72,7 +88,7 @@ class Reserving(RuleBasedStateMachine):
             self.costs[call] = data.draw(st.integers(0, self.estimates[call]))
             self.spent[source] += self.costs[call]
         self.offset += 1
-        self.said.append(sums(source, self.offset, self.spent[source], made))
+        self.said.append(self.settles(source, made))
         self.owner.hear(self.said[-1])
 
     @precondition(lambda self: self.said)
@@ -158,18 +174,41 @@ class Reserving(RuleBasedStateMachine):
     def teardown(self) -> None:
         """In the end nothing is held for anybody, and all the rest can be taken."""
         self.owner.settle()
-        reserved = self.owner.status.reserved_usd if self.owner.statuses else 0
-        assert reserved == self.held()
+        if self.owner.statuses:
+            assert self.counted()[1] == self.held()
+        else:
+            assert not self.held()
         self.owner.passes(seconds=2 * DEFAULT_EXPIRY_SECONDS + 1)
         left = LIMIT_USD - sum(self.costs.values())
-        self.owner.hear(a_request("too much", left + Decimal("0.000000000001")))
-        self.owner.hear(a_request("the rest", left))
+        self.owner.hear(self.request("too much", left + self.least))
+        self.owner.hear(self.request("the rest", left))
         self.owner.settle()
         assert self.owner.outcome("too much") == "denied"
         assert self.owner.outcome("the rest") == "granted"
-        assert self.owner.status.spent_usd == sum(self.costs.values())
-        assert self.owner.status.reserved_usd == left
+        assert self.counted() == (LIMIT_USD - left, left)
+
+
+class ReservingTokens(Reserving):
+    """The same with a limit in tokens, of calls that nobody knows the cost of."""
+
+    budget = BUDGET.model_copy(update={"limit_usd": None, "limit_tokens": 10})
+    least = Decimal(1)
+
+    def request(self, call: object, estimate: object) -> bytes:
+        """Return what a call asks for."""
+        return a_request(call, None, estimate_tokens=int(str(estimate)))
+
+    def settles(self, source: int, calls: list[int]) -> bytes:
+        """Return the sum of a source, in which these calls are."""
+        return sums(source, self.offset, 99, calls, tokens=self.spent[source])
+
+    def counted(self) -> tuple[Decimal, Decimal]:
+        """Return what the latest status says was used, and is reserved."""
+        status = self.owner.status
+        return Decimal(status.tokens), Decimal(status.reserved_tokens)
 
 
 TestReserving = Reserving.TestCase
-TestReserving.settings = settings(max_examples=100, stateful_step_count=40)
+TestReserving.settings = settings(max_examples=70, stateful_step_count=40)
+TestReservingTokens = ReservingTokens.TestCase
+TestReservingTokens.settings = settings(max_examples=40, stateful_step_count=40)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Final
+from decimal import Decimal
+from typing import Annotated, Final, cast
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -15,8 +16,9 @@ from taximeter.api.faults import Answers, Fault, faults
 from taximeter.api.services import services
 from taximeter.api.spend import Money
 from taximeter_producers.reservations import Reservation, Whom
+from taximeter_schemas.budgets import Unit
 from taximeter_schemas.errors import ReservationDenied, ReservationUnanswered
-from taximeter_schemas.fields import Hash, Name, Tags, Usd
+from taximeter_schemas.fields import Count, Hash, Name, Tags, Usd
 from taximeter_schemas.reservations import DEFAULT_EXPIRY_SECONDS, Expiry
 
 __all__ = ["router"]
@@ -31,6 +33,10 @@ _RETRY_AFTER: Final = {"Retry-After": "1"}
 class Reserve(BaseModel):
     """A call that is about to be made, and what it costs at most.
 
+    Limits in USD hold `estimate_usd`, limits in tokens `estimate_tokens`, limits in
+    calls one. Where no estimate is given, nothing is held of limits in its unit, and
+    the call is refused once one is reached.
+
     Sending the same `reservation_id` again is answered as it was the first time.
     """
 
@@ -43,7 +49,8 @@ class Reserve(BaseModel):
         },
     )
 
-    estimate_usd: Annotated[Usd, Field(ge=0)]
+    estimate_usd: Annotated[Usd, Field(ge=0)] | None = None
+    estimate_tokens: Count | None = None
     reservation_id: UUID | None = None
     expires_after_seconds: Expiry = DEFAULT_EXPIRY_SECONDS
     model: Name | None = None
@@ -72,9 +79,16 @@ class Reserve(BaseModel):
 
 
 class Held(BaseModel):
-    """A budget in which it is held, with what stands against its limit now."""
+    """A budget in which it is held, with what stands against its limit now.
+
+    Amounts are in the limit's `unit`; those in USD are 0 where it is another one.
+    """
 
     budget_id: str
+    unit: Unit
+    spent: Money
+    reserved: Money
+    limit: Money
     spent_usd: Money
     reserved_usd: Money
     limit_usd: Money
@@ -88,15 +102,20 @@ class Reserved(BaseModel):
     """
 
     reservation_id: UUID
-    estimate_usd: Money
+    estimate_usd: Money | None
     budgets: list[Held]
     unheld: list[str]
 
 
 class Exceeded(Fault):
-    """The budget that has no room for the call."""
+    """The budget that has no room for the call; amounts as in `Held`."""
 
     budget_id: str
+    unit: Unit
+    spent: Money
+    reserved: Money
+    limit: Money
+    estimate: Money
     spent_usd: Money
     reserved_usd: Money
     limit_usd: Money
@@ -128,6 +147,7 @@ async def post_reservations(request: Request, wanted: Reserve) -> Reserved | Res
         return JSONResponse({"detail": by.lacks(source)}, 403)
     reserving = services(request).reservations.reserve(
         wanted.estimate_usd,
+        estimate_tokens=wanted.estimate_tokens,
         reservation_id=wanted.reservation_id,
         expires_after_seconds=wanted.expires_after_seconds,
         **wanted.whom(),
@@ -166,6 +186,10 @@ def _reserved(made: Reservation) -> Reserved:
     held = [
         Held(
             budget_id=answer.budget_id,
+            unit=answer.unit,
+            spent=answer.amounts.spent,
+            reserved=answer.amounts.reserved,
+            limit=answer.amounts.limit,
             spent_usd=answer.spent_usd,
             reserved_usd=answer.reserved_usd,
             limit_usd=answer.limit_usd,
@@ -185,6 +209,11 @@ def _exceeded(denied: ReservationDenied) -> Exceeded:
     return Exceeded(
         detail=str(denied),
         budget_id=str(denied.budget_id),
+        unit=cast("Unit", denied.unit),
+        spent=denied.spent,
+        reserved=denied.reserved,
+        limit=denied.limit,
+        estimate=denied.estimate or Decimal(0),
         spent_usd=denied.spent_usd,
         reserved_usd=denied.reserved_usd,
         limit_usd=denied.limit_usd,

@@ -128,9 +128,10 @@ class WatchPartition:
     def _standing(self, asked: ReservationRequested, now: datetime) -> Standing | None:
         present = window_start(now)
         account = self.book.account(asked.budget_id, asked.subject, present)
-        if account is None or account.limit is None or account.budget.unit != "usd":
+        if account is None or account.limit is None:
             return None
-        return Standing(account.spent_pico(present), account.limit)
+        used = account.used_at(present)
+        return Standing(used, account.limit, account.budget.unit)
 
     async def flush(self) -> int:
         """Write alerts with their latches, statuses and rows, all or nothing."""

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal, InvalidOperation
 
-from taximeter_producers.attribution import current_attribution, label, merged_tags
+from taximeter_producers.attribution import current_attribution, label
+from taximeter_producers.call_names import call_names, sold
 from taximeter_schemas.budgets import Unit
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.money import PLACES, usd_from_pico
-from taximeter_schemas.subjects import tag_dimension
-from taximeter_schemas.usage import UNATTRIBUTED
 
-__all__ = ["Asked", "Money", "asked_for", "pico_estimated"]
+__all__ = ["Asked", "Money", "asked_for", "pico_estimated", "tokens_estimated"]
 
 Money = Decimal | int | float | str
 
@@ -61,7 +60,7 @@ class Asked:
         others = {k: v for k, v in self.named.items() if k not in ("model", "provider")}
         return replace(
             self,
-            named=others | _sold(model, None),
+            named=others | sold(model, None),
             model=model,
             estimate_pico=self.estimate_pico or None,
         )
@@ -83,33 +82,25 @@ def asked_for(  # noqa: PLR0913 - all that a call can say of itself
 ) -> Asked:
     """Return a call as it is asked for, by the names that its event will have.
 
-    What is not said is taken from the `attribute(...)` blocks around. A call of nobody
-    in particular is the user `unattributed`'s, as it is in every report.
+    What is not said is taken from the `attribute(...)` blocks around.
 
     Raises:
         ConfigurationError: an estimate is no amount.
-
-    >>> dict(asked_for(user="ada", model="openai/gpt-4o", tags={"team": "x"}).named)
-    ... # doctest: +NORMALIZE_WHITESPACE
-    {'user': 'ada', 'project': 'unattributed', 'model': 'gpt-4o',
-     'provider': 'openai', 'tag:team': 'x'}
     """
-    around = current_attribution()
-    said = {
-        "user": label(user) or around.user_id or UNATTRIBUTED,
-        "project": label(project) or around.project_id or UNATTRIBUTED,
-        "session": label(session) or around.session_id,
-        "endpoint": label(endpoint) or around.endpoint,
-        "source": label(source),
-        "api_key": label(api_key_hash),
-    }
-    named = {name: value for name, value in said.items() if value is not None}
-    given = label(model)
-    named |= _sold(given, label(provider))
-    whole = merged_tags(around.tags, tags) if tags else around.tags
-    for tag, value in whole.items():
-        named[tag_dimension(tag)] = value
-    return Asked(named, given, pico_estimated(estimate_usd), _tokens(estimate_tokens))
+    named = call_names(
+        current_attribution(),
+        user=user,
+        model=model,
+        project=project,
+        session=session,
+        endpoint=endpoint,
+        provider=provider,
+        source=source,
+        api_key=api_key_hash,
+        tags=tags,
+    )
+    usd, tokens = pico_estimated(estimate_usd), tokens_estimated(estimate_tokens)
+    return Asked(named, label(model), usd, tokens)
 
 
 def pico_estimated(usd: Money | None) -> int | None:
@@ -133,15 +124,12 @@ def pico_estimated(usd: Money | None) -> int | None:
     return pico or int(amount > 0)  # next to nothing is not free
 
 
-def _tokens(count: int | None) -> int | None:
+def tokens_estimated(count: int | None) -> int | None:
+    """Return a count of tokens as it was given.
+
+    Raises:
+        ConfigurationError: it is none from 0 on.
+    """
     if count is not None and (isinstance(count, bool) or count < 0):
         raise ConfigurationError(f"estimate_tokens={count!r} is no count from 0 on")
     return count
-
-
-def _sold(model: str | None, provider: str | None) -> dict[str, str]:
-    """Return model and provider as events name them; "provider/model" is both."""
-    if model is not None and provider is None and "/" in model:
-        provider, _, model = model.partition("/")
-    named = {"model": model, "provider": provider}
-    return {kind: name for kind, name in named.items() if name}

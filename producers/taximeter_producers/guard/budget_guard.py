@@ -194,7 +194,11 @@ class BudgetGuard:
         return self._outcomes.told(found, stale)
 
     def reserve(
-        self, estimate_usd: Decimal | str | int, **whom: Unpack[Whom]
+        self,
+        estimate_usd: Decimal | str | int | None = None,
+        *,
+        estimate_tokens: int | None = None,
+        **whom: Unpack[Whom],
     ) -> Reserving:
         """Reserve an estimate with the owner of each budget: the strict guard.
 
@@ -207,7 +211,11 @@ class BudgetGuard:
         """
         if self._reservations is None:
             self._reservations = self._reserving()
-        return self._reservations.reserve(estimate_usd, **whom)
+        if self._source is not None:
+            whom.setdefault("source", self._source)
+        return self._reservations.reserve(
+            estimate_usd, estimate_tokens=estimate_tokens, **whom
+        )
 
     def _reserving(self) -> Reservations:
         if self._url is not None:

@@ -22,7 +22,8 @@ _Slot = tuple[str, tuple[str, ...]]
 class Standing(NamedTuple):
     """A `BudgetStatus` in short: there may be a hundred thousand of them.
 
-    One that `rolls` is about the last so much time, and not about the calendar.
+    One that `rolls` is about the last so much time, and not about the calendar. What
+    is reserved is as good as spent.
     """
 
     key: bytes
@@ -31,17 +32,16 @@ class Standing(NamedTuple):
     rolls: bool
     start: datetime | None
     end: datetime | None
-    spent_pico: int
-    reserved_pico: int
+    used_pico: int
     tokens: int
     calls: int
     limit: int | None
     limit_unit: Unit | None
 
     def used(self, unit: Unit) -> int:
-        """Return what stands against a limit; what is reserved is as good as spent."""
+        """Return what stands against a limit."""
         if unit == "usd":
-            return self.spent_pico + self.reserved_pico
+            return self.used_pico
         return self.tokens if unit == "tokens" else self.calls
 
     def is_over(self, now: datetime) -> bool:
@@ -134,10 +134,9 @@ def _standing(key: bytes, status: BudgetStatus) -> Standing:
         status.period.startswith("rolling_"),
         status.period_start,
         status.period_end,
-        pico_from_usd(status.spent_usd),
-        pico_from_usd(status.reserved_usd),
-        status.tokens,
-        status.calls,
+        pico_from_usd(status.spent_usd + status.reserved_usd),
+        status.tokens + status.reserved_tokens,
+        status.calls + status.reserved_calls,
         *_limit(status),
     )
 

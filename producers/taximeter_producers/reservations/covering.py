@@ -12,7 +12,6 @@ from typing import NamedTuple, TypedDict
 
 from pydantic import ValidationError
 
-from taximeter_producers.attribution import Attribution, label
 from taximeter_schemas.budgets import (
     BudgetDefined,
     BudgetRemoved,
@@ -20,11 +19,9 @@ from taximeter_schemas.budgets import (
     budget_event_adapter,
 )
 from taximeter_schemas.plans import Plans
-from taximeter_schemas.subjects import DIMENSIONS, Scope, Subject, subject_of
-from taximeter_schemas.subjects import tag_dimension as tag
-from taximeter_schemas.usage import UNATTRIBUTED
+from taximeter_schemas.subjects import Scope, Subject, subject_of
 
-__all__ = ["Asked", "Blocking", "Whom", "call_of"]
+__all__ = ["Asked", "Blocking", "Whom"]
 
 
 class Whom(TypedDict, total=False):
@@ -48,24 +45,6 @@ class Asked(NamedTuple):
     subject: Subject
 
 
-def call_of(whom: Whom, around: Attribution) -> dict[str, str]:
-    """Return a call's value in each dimension in which it has one.
-
-    >>> call_of({"model": "gpt-4o", "tags": {"team": "x"}}, Attribution(user_id="ada"))
-    {'user': 'ada', 'model': 'gpt-4o', 'project': 'unattributed', 'tag:team': 'x'}
-    """
-    inherited = {
-        "user": around.user_id or UNATTRIBUTED,
-        "project": around.project_id or UNATTRIBUTED,
-        "session": around.session_id,
-        "endpoint": around.endpoint,
-    }
-    said = {name: label(whom.get(name)) or inherited.get(name) for name in DIMENSIONS}
-    tags = {**around.tags, **(whom.get("tags") or {})}
-    values = said | {tag(name): label(value) for name, value in tags.items()}
-    return {name: value for name, value in values.items() if value is not None}
-
-
 def _subject_in(scope: Scope, call: Mapping[str, str]) -> Subject | None:
     """Return what a call is in the dimensions of a scope; None if it lacks one.
 
@@ -80,7 +59,7 @@ def _subject_in(scope: Scope, call: Mapping[str, str]) -> Subject | None:
 
 
 class Blocking:
-    """The budgets in USD that stop a call when they are exceeded."""
+    """The budgets with a limit that stop a call when they are exceeded."""
 
     def __init__(self) -> None:
         self._defined: dict[str, BudgetDefined] = {}
@@ -99,17 +78,22 @@ class Blocking:
         else:
             self._defined[event.budget_id] = event
 
-    def covering(self, call: Mapping[str, str], now: datetime) -> Iterator[Asked]:
-        """Yield each budget that a call of now has to be let through by."""
+    def covering(
+        self, call: Mapping[str, str], now: datetime, *, is_free: bool = False
+    ) -> Iterator[Asked]:
+        """Yield each budget that a call of now has to be let through by.
+
+        None in USD if it is free.
+        """
         for budget in self._defined.values():
-            if _blocks(budget, now):
+            if _blocks(budget, now) and not (is_free and budget.unit == "usd"):
                 subject = _subject_in(budget.scope, call)
                 if subject is not None and self._plans.cover(budget, subject):
                     yield Asked(budget, subject)
 
 
 def _blocks(budget: BudgetDefined, now: datetime) -> bool:
-    if budget.on_exceeded != "block" or budget.limit_usd is None:
+    if budget.on_exceeded != "block" or budget.limit is None:
         return False
     start, end = budget.starts_at or now, budget.ends_at
     return start <= now and (end is None or now < end)

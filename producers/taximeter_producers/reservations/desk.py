@@ -27,9 +27,10 @@ from taximeter_schemas.reservations import (
     ReservationRequested,
 )
 from taximeter_schemas.spend import subject_key
+from taximeter_schemas.subjects import Subject
 from taximeter_schemas.topics import Topics
 
-__all__ = ["Desk", "Granted", "Request", "WhenUnknown"]
+__all__ = ["Desk", "Granted", "Request", "WhenUnknown", "denied_by"]
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +40,21 @@ WhenUnknown = Literal["fail_open", "fail_closed"]
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for; `call` is what the call is, by the dimensions of spend."""
+    """What is asked for; `call` is what the call is, by the dimensions of spend.
+
+    An estimate of None is nobody's guess; one of 0 USD says that the call is free.
+    """
 
     reservation_id: UUID
-    estimate_usd: Decimal
+    estimate_usd: Decimal | None
     expires_after_seconds: int
     call: Mapping[str, str]
+    estimate_tokens: int | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the call is known to cost nothing."""
+        return self.estimate_usd == 0
 
 
 @dataclass(frozen=True)
@@ -107,13 +117,13 @@ class Desk:
             ReservationDenied: a budget has no room for it.
             ReservationUnanswered: one did not answer, and is to be closed then.
         """
-        if not request.estimate_usd:
-            return Granted()  # a free model is never blocked
+        if request.is_free and not self._wire.is_ready:
+            return Granted()  # a free model does not depend on what nobody knows
         deadline = asyncio.get_running_loop().time() + self._timeout_seconds
         if not await self._is_ready(deadline):
             self._pass_unknown([], self._when_unknown == "fail_closed")
             return Granted()
-        asked = list(self._blocking.covering(request.call, self._clock.now()))
+        asked = self._covering(request)
         ids = [one.budget.budget_id for one in asked]
         with self._answers.expect(request.reservation_id, ids) as awaited:
             try:
@@ -124,6 +134,10 @@ class Desk:
                 held = [one for one in asked if _may_hold(awaited[_id(one)])]
                 await self.release(request.reservation_id, self._places(held))
                 raise
+
+    def _covering(self, request: Request) -> list[Asked]:
+        now, is_free = self._clock.now(), request.is_free
+        return list(self._blocking.covering(request.call, now, is_free=is_free))
 
     async def release(
         self, reservation_id: UUID, partitions: Iterable[int] | None = None
@@ -169,6 +183,7 @@ class Desk:
                     subject_kind=subject.kind,
                     subject_id=subject.id,
                     estimate_usd=request.estimate_usd,
+                    estimate_tokens=request.estimate_tokens,
                     expires_after_seconds=request.expires_after_seconds,
                     occurred_at=self._clock.now(),
                     requested_by=self._name,
@@ -181,7 +196,7 @@ class Desk:
         answers = [one.result() for one in awaited.values() if one.done()]
         for answer in answers:
             if answer.outcome == "denied":
-                raise _denied(answer)
+                raise denied_by(answer)
         granted = [answer for answer in answers if answer.outcome == "granted"]
         known = {answer.budget_id for answer in granted}
         unknown = [one.budget for one in asked if _id(one) not in known]
@@ -217,12 +232,15 @@ async def _all_of(awaited: Iterable[Awaited], deadline: float) -> None:
         await asyncio.wait(waiting, timeout=max(left, 0))
 
 
-def _denied(answer: ReservationAnswered) -> ReservationDenied:
+def denied_by(answer: ReservationAnswered) -> ReservationDenied:
+    """Return what is raised for an answer that denies."""
+    amounts, subject = answer.amounts, Subject(answer.subject_kind, answer.subject_id)
     return ReservationDenied(
         answer.budget_id,
-        (answer.subject_kind, answer.subject_id) if answer.subject_id else ("all",),
-        spent_usd=answer.spent_usd,
-        reserved_usd=answer.reserved_usd,
-        limit_usd=answer.limit_usd,
-        estimate_usd=answer.estimate_usd,
+        (answer.subject_kind, *subject.values),
+        spent=amounts.spent,
+        reserved=amounts.reserved,
+        limit=amounts.limit,
+        estimate=amounts.estimate,
+        unit=answer.unit,
     )

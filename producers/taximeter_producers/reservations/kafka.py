@@ -64,6 +64,11 @@ class Wire:
         self._rarely = Rarely()
         self.partitions = 0
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether every budget is known, and no answer can be missed."""
+        return self._listening.is_set() and self._informed.is_set()
+
     async def ready(self) -> None:
         """Wait until every budget is known, and no answer can be missed."""
         await self._listening.wait()

@@ -8,6 +8,7 @@ with reservations.reserve("0.02", user="alice", model="gpt-4o"):
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from concurrent.futures import Future
 from decimal import ROUND_UP, Decimal
@@ -16,7 +17,9 @@ from typing import Final, Self, Unpack
 from uuid import UUID
 
 from taximeter_producers.attribution import current_attribution
-from taximeter_producers.reservations.covering import Whom, call_of
+from taximeter_producers.call_names import call_names
+from taximeter_producers.guard.asked import pico_estimated, tokens_estimated
+from taximeter_producers.reservations.covering import Whom
 from taximeter_producers.reservations.desk import Desk, Granted, Request, WhenUnknown
 from taximeter_producers.reservations.line import Line
 from taximeter_producers.reservations.reserving import Reserving
@@ -27,6 +30,8 @@ from taximeter_schemas.reservations import DEFAULT_EXPIRY_SECONDS
 from taximeter_schemas.topics import Topics
 
 __all__ = ["Reservations"]
+
+log = logging.getLogger(__name__)
 
 _ONE_PICO: Final = Decimal(1).scaleb(-PLACES)
 
@@ -77,32 +82,43 @@ class Reservations:
 
     def reserve(
         self,
-        estimate_usd: Decimal | str | int,
+        estimate_usd: Decimal | str | int | None = None,
         *,
+        estimate_tokens: int | None = None,
         reservation_id: UUID | None = None,
         expires_after_seconds: int | None = None,
         **whom: Unpack[Whom],
     ) -> Reserving:
         """Reserve room for a call, for as long as a `with` or `async with` block runs.
 
-        What is not said of the call is taken from the `attribute` blocks around it.
+        What is not said of the call is taken from the `attribute` blocks around it;
+        where those ignore budgets, nothing is asked and nothing held.
         The first event that is built inside settles the reservation; without one, it is
         released at the end.
 
         Args:
-            estimate_usd: what the call costs at most; 0 is never refused.
+            estimate_usd: what the call costs at most; 0 says that it is free: no limit
+                in USD is asked. Without it nothing is held of a limit in USD, and
+                the call is refused once that is reached.
+            estimate_tokens: how many tokens it uses at most, for limits in tokens. A
+                limit in calls holds one for each.
             reservation_id: to ask for the same again; a new one otherwise.
             expires_after_seconds: instead of the usual time.
             whom: whom the call is for, and its model.
+
+        Raises:
+            ConfigurationError: an estimate is no amount.
         """
-        now = self._clock.now()
+        now, around = self._clock.now(), current_attribution()
         request = Request(
             reservation_id or time_ordered_id(now),
-            Decimal(estimate_usd).quantize(_ONE_PICO, ROUND_UP),
+            _usd(estimate_usd),
             expires_after_seconds or self._expires_after_seconds,
-            call_of(whom, current_attribution()),
+            call_names(around, **whom),
+            tokens_estimated(estimate_tokens),
         )
-        return Reserving(self._ask, self._release, request)
+        ask = self._ask if around.budgets_ignored is None else _let_pass
+        return Reserving(ask, self._release, request)
 
     async def release(self, reservation_id: UUID) -> bool:
         """Let go of what is held for a call; False if nobody can be told just now."""
@@ -150,3 +166,19 @@ class Reservations:
             self._timeout_seconds,
             self._when_unknown,
         )
+
+
+def _let_pass(_: Request) -> Future[Granted]:
+    """Hold nothing for a call that is to be made whatever the budgets say."""
+    log.warning("nothing is reserved for a call that ignores budgets")
+    passed = Future[Granted]()
+    passed.set_result(Granted())
+    return passed
+
+
+def _usd(estimate: Decimal | str | int | None) -> Decimal | None:
+    """Return an estimate, rounded up to what is counted in."""
+    if estimate is None:
+        return None
+    pico_estimated(estimate)  # refuses what is no amount
+    return Decimal(estimate).quantize(_ONE_PICO, ROUND_UP)

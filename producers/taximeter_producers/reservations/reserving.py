@@ -20,11 +20,13 @@ class Reservation:
     """What was reserved for a call.
 
     Attributes:
-        estimate_usd: so much, in each budget that the call needs.
+        estimate_usd: so much, in each budget in USD that the call needs.
         granted: what the budgets answered, and which did not.
     """
 
-    def __init__(self, by: Reserved, estimate_usd: Decimal, granted: Granted) -> None:
+    def __init__(
+        self, by: Reserved, estimate_usd: Decimal | None, granted: Granted
+    ) -> None:
         self.estimate_usd = estimate_usd
         self.granted = granted
         self._by = by
@@ -49,6 +51,9 @@ class Reserving:
         ask: asks for room.
         release: lets go of it, without waiting.
         request: what is asked for.
+
+    Attributes:
+        request: the same.
     """
 
     def __init__(
@@ -59,13 +64,13 @@ class Reserving:
     ) -> None:
         self._ask = ask
         self._release = release
-        self._request = request
+        self.request = request
         self._by = Reserved(request.reservation_id)
         self._granted = Granted()
         self._around: AbstractContextManager[None] = reserved(self._by)
 
     def __enter__(self) -> Reservation:
-        asked = self._ask(self._request)
+        asked = self._ask(self.request)
         try:
             return self._begun(asked.result())
         except BaseException:
@@ -73,7 +78,7 @@ class Reserving:
             raise
 
     async def __aenter__(self) -> Reservation:
-        return self._begun(await asyncio.wrap_future(self._ask(self._request)))
+        return self._begun(await asyncio.wrap_future(self._ask(self.request)))
 
     async def begin(self) -> Reservation:
         """Reserve without a block: its event comes from elsewhere, or a release.
@@ -82,8 +87,8 @@ class Reserving:
             ReservationDenied: a budget has no room for it.
             ReservationUnanswered: one did not answer, and is to be closed then.
         """
-        granted = await asyncio.wrap_future(self._ask(self._request))
-        return Reservation(self._by, self._request.estimate_usd, granted)
+        granted = await asyncio.wrap_future(self._ask(self.request))
+        return Reservation(self._by, self.request.estimate_usd, granted)
 
     def __exit__(
         self,
@@ -93,7 +98,7 @@ class Reserving:
     ) -> None:
         self._around.__exit__(kind, error, trace)
         if self._granted.partitions and not self._by.taken:
-            self._release(self._request.reservation_id, self._granted)
+            self._release(self.request.reservation_id, self._granted)
 
     async def __aexit__(
         self,
@@ -106,4 +111,4 @@ class Reserving:
     def _begun(self, granted: Granted) -> Reservation:
         self._granted = granted
         self._around.__enter__()
-        return Reservation(self._by, self._request.estimate_usd, granted)
+        return Reservation(self._by, self.request.estimate_usd, granted)

@@ -15,19 +15,24 @@ from taximeter_producers.attribution import (
     Attribution,
     attribute,
     current_attribution,
+    ignoring_budgets,
     usage_recorded,
 )
+from taximeter_producers.call_names import call_names
+from taximeter_producers.guard.asked import asked_for
 from taximeter_producers.provider_usage import usage_not_understood
 from taximeter_producers.reservations import Reservations, Reserving
-from taximeter_producers.reservations.covering import Blocking, Whom, call_of
-from taximeter_producers.reservations.desk import Granted, Request
+from taximeter_producers.reservations.covering import Blocking
+from taximeter_producers.reservations.desk import Granted, Request, denied_by
 from taximeter_schemas.budgets import BudgetDefined, BudgetRemoved, PlanAssigned
 from taximeter_schemas.errors import (
     BudgetExceeded,
+    ConfigurationError,
     ReservationDenied,
     ReservationUnanswered,
     UsageUnreadable,
 )
+from taximeter_schemas.reservations import ReservationAnswered
 from taximeter_schemas.subjects import Scope, Subject
 from taximeter_schemas.usage import Usage
 from tests.builders import NOON, an_id
@@ -122,13 +127,15 @@ def test_a_usage_that_nobody_understands_settles_nothing() -> None:
 
 def test_who_is_refused_does_not_enter_the_block() -> None:
     """A refusal is a `BudgetExceeded`, and says by which budget and by how much."""
-    amounts = {
-        "spent_usd": Decimal(9),
-        "reserved_usd": Decimal("0.5"),
-        "limit_usd": Decimal(10),
-        "estimate_usd": Decimal(1),
-    }
-    owners = Owners(ReservationDenied("daily", ("user", "ada"), **amounts))
+    denied = ReservationDenied(
+        "daily",
+        ("user", "ada"),
+        spent=Decimal(9),
+        reserved=Decimal("0.5"),
+        limit=Decimal(10),
+        estimate=Decimal(1),
+    )
+    owners = Owners(denied)
     with pytest.raises(BudgetExceeded, match="no room for 1 USD: 9 are spent"):
         owners.reserving().__enter__()
     assert current_attribution() == Attribution()
@@ -141,13 +148,13 @@ def covering(*events: object, **whom: object) -> list[tuple[str, Subject]]:
         assert isinstance(event, BudgetDefined | BudgetRemoved | PlanAssigned)
         blocking.learn(event.model_dump_json().encode())
     blocking.learn(b"no budget")
-    call = call_of(Whom(**whom), Attribution(user_id="alice"))  # type: ignore[typeddict-item]
+    call = call_names(Attribution(user_id="alice"), **whom)  # type: ignore[arg-type]
     asked = blocking.covering(call, NOON)
     return [(one.budget.budget_id, one.subject) for one in asked]
 
 
 def test_budgets_that_stop_the_call_are_asked() -> None:
-    """In USD, blocking, about the call, in force: and no others."""
+    """With a limit, blocking, about the call, in force: and no others."""
     pair = Scope(user="*", model="m")
     hour = timedelta(hours=1)
     fixed = {"period": "fixed", "starts_at": NOON - 2 * hour}
@@ -159,6 +166,8 @@ def test_budgets_that_stop_the_call_are_asked() -> None:
         a_budget(budget_id="session", scope=Scope(session="*")),
         a_budget(budget_id="warns", on_exceeded="warn"),
         a_budget(budget_id="tokens", limit_usd=None, limit_tokens=5),
+        a_budget(budget_id="calls", limit_usd=None, limit_calls=5),
+        a_budget(budget_id="unlimited", limit_usd=None),
         a_budget(budget_id="over", ends_at=NOON - hour, **fixed),
         a_budget(budget_id="now", ends_at=NOON + hour, **fixed),
         a_budget(budget_id="gone"),
@@ -168,6 +177,8 @@ def test_budgets_that_stop_the_call_are_asked() -> None:
     assert asked == [
         ("alice", Subject("user", "alice")),
         ("pair", Subject("user&model", '["alice","m"]')),
+        ("tokens", Subject("user", "alice")),
+        ("calls", Subject("user", "alice")),
         ("now", Subject("user", "alice")),
     ]
 
@@ -208,3 +219,69 @@ def test_an_estimate_is_rounded_up() -> None:
         made = opened.reserve(Decimal("1e-13"))
         with made as reservation:
             assert reservation.estimate_usd == Decimal("0.000000000001")
+
+
+def an_answer(**overrides: object) -> ReservationAnswered:
+    """Return an answer that denies 2 of a limit of 10, of which 9 are spent."""
+    fields: dict[str, object] = {
+        "reservation_id": an_id(),
+        "budget_id": "pair",
+        "subject_kind": "user&model",
+        "subject_id": '["ada","gpt-4o"]',
+        "outcome": "denied",
+        "unit": "tokens",
+        "estimate": 2,
+        "spent": 9,
+        "limit": 10,
+        "answered_at": NOON,
+    }
+    return ReservationAnswered.model_validate(fields | overrides)
+
+
+def test_a_refusal_says_whose_limit_it_is_and_in_what() -> None:
+    """Also where the subject is a combination, the limit in tokens, or all is gone."""
+    refusal = denied_by(an_answer())
+    assert refusal.subject == ("user&model", "ada", "gpt-4o")
+    assert refusal.unit == "tokens"
+    assert refusal.limit - refusal.spent == 1
+    assert refusal.spent_usd == refusal.limit_usd == 0
+    assert "pair has no room for 2 tokens: 9 are spent" in str(refusal)
+    gone = denied_by(an_answer(estimate=0, subject_kind="all", subject_id=""))
+    assert gone.subject == ("all",)
+    assert str(gone).startswith("budget pair has no tokens left: 9 are spent")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"model": "openai/gpt-4o", "user": "ada"},
+        {"model": "org/m", "provider": "together_ai", "tags": {"team": 7, "": "x"}},
+        {"user": "x" * 300, "session": "s-1", "tags": {str(n): n for n in range(40)}},
+    ],
+)
+def test_both_guards_read_a_call_alike(said: dict[str, Any]) -> None:
+    """What is asked from memory and what is reserved is the same call."""
+    with attribute(project="search", tags={"env": "prod"}):
+        with Reservations(NOBODY, timeout_seconds=0.1) as reservations:
+            reserving = reservations.reserve("1", **said)
+        asked = asked_for(**said)
+    assert reserving.request.call == asked.named
+    assert asked.named["project"] == "search"
+
+
+def test_a_call_that_ignores_budgets_holds_nothing() -> None:
+    """It passes at once, although nobody answers; its event says why."""
+    closed = Reservations(NOBODY, timeout_seconds=60, when_unknown="fail_closed")
+    with closed, ignoring_budgets("incident 42"), closed.reserve("0.01") as made:
+        assert made.granted == Granted()
+        assert usage_recorded(**CALL).tags == {"budget_ignored": "incident 42"}
+
+
+@pytest.mark.parametrize("estimate", [{"estimate_usd": "-1"}, {"estimate_tokens": -1}])
+def test_an_estimate_that_is_none_is_refused(estimate: dict[str, Any]) -> None:
+    """Whoever asks is told, before anybody else is."""
+    with (
+        Reservations(NOBODY) as reservations,
+        pytest.raises(ConfigurationError, match="from 0 on"),
+    ):
+        reservations.reserve(**estimate)
