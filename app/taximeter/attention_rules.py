@@ -15,10 +15,10 @@ __all__ = ["anomaly_rules", "attention_rules"]
 
 
 def attention_rules(settings: WorkerSettings) -> AttentionRules:
-    """Return what is told of besides the thresholds of budgets."""
+    """Return what is told of besides the thresholds of budgets, and the link in it."""
     periods = cast("Sequence[DigestPeriod]", _listed(settings.digests))
     digests = DigestRules(periods, settings.digest_time_zone)
-    return AttentionRules(anomaly_rules(settings), digests)
+    return AttentionRules(anomaly_rules(settings), digests, settings.public_url)
 
 
 def anomaly_rules(settings: WorkerSettings) -> AnomalyRules:

@@ -73,6 +73,13 @@ class CommonSettings(BaseSettings):
         "that hold events is a planned step.",
     )
 
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="The link in alerts about a budget, and in messages, to a page "
+        "that people can open; `{budget}` in it becomes the budget's id. Without it: "
+        "no link.",
+    )
     quack_host: str | None = Field(
         None,
         description="Where the ledger is served over Quack: what the sink listens on, "
@@ -250,12 +257,6 @@ class NotifySettings(CommonSettings):
     notify_config: Path = Field(
         Path("notify.yaml"),
         description="The file with the routes and targets of alerts (docs/alerts.md).",
-    )
-    public_url: str | None = Field(
-        None,
-        pattern=r"^https?://\S+$",
-        description="The link in messages about a budget, to a page that people can "
-        "open; `{budget}` in it becomes the budget's id. Without it: no link.",
     )
 
 

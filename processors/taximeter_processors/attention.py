@@ -36,10 +36,11 @@ _LATEST: Final = timedelta(hours=3)
 
 @dataclass(frozen=True)
 class AttentionRules:
-    """What is told of."""
+    """What is told of; `link` is a page, `{budget}` in it a budget's id."""
 
     anomalies: AnomalyRules = field(default_factory=AnomalyRules)
     digests: DigestRules = field(default_factory=DigestRules)
+    link: str | None = None
 
 
 class Attention:

@@ -27,7 +27,7 @@ from taximeter_processors.windows import (
     rolling_windows,
     window_start,
 )
-from taximeter_schemas.alerts import Alert, BudgetThresholdCrossed
+from taximeter_schemas.alerts import Alert, BudgetThresholdCrossed, page_of
 from taximeter_schemas.budgets import (
     WINDOW_SECONDS,
     BudgetDefined,
@@ -84,7 +84,9 @@ class BudgetBook:
     ) -> None:
         self._held = held
         self._merge = SpendMerge(stored, most_in_mind)
-        self._attention = Attention(stored, self._merge, rules or AttentionRules())
+        rules = rules or AttentionRules()
+        self._link = rules.link
+        self._attention = Attention(stored, self._merge, rules)
         self._budgets: dict[str, BudgetDefined] = {}
         self._of_kind: dict[str, list[BudgetDefined]] = {}
         self._plans = Plans()
@@ -349,7 +351,8 @@ class BudgetBook:
                 budget.unit,
             )
             if self._attention.latches.set(identity):
-                yield _crossed(identity, account, crossing, now)
+                link = page_of(self._link, budget.budget_id)
+                yield _crossed(identity, account, crossing, now, link)
 
 
 def _by_kind(budgets: Iterable[BudgetDefined]) -> dict[str, list[BudgetDefined]]:
@@ -360,7 +363,11 @@ def _by_kind(budgets: Iterable[BudgetDefined]) -> dict[str, list[BudgetDefined]]
 
 
 def _crossed(
-    identity: UUID, account: Account, crossing: Crossing, now: datetime
+    identity: UUID,
+    account: Account,
+    crossing: Crossing,
+    now: datetime,
+    link: str | None,
 ) -> BudgetThresholdCrossed:
     budget, sums, end = account.budget, crossing.sums, account.bounds.end
     return BudgetThresholdCrossed(
@@ -378,4 +385,5 @@ def _crossed(
         tokens=sums.tokens,
         calls=sums.calls,
         late=end is not None and end <= now,
+        link=link,
     )

@@ -9,9 +9,17 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Final, Literal, cast
+from urllib.parse import quote
 from uuid import UUID
 
-from pydantic import AwareDatetime, Discriminator, Tag, TypeAdapter
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Tag,
+    TypeAdapter,
+)
 
 from taximeter_schemas.budgets import Period, TimeZone, Unit
 from taximeter_schemas.fields import Count, Event, Moment, Name, Usd
@@ -25,6 +33,7 @@ __all__ = [
     "BudgetThresholdCrossed",
     "DigestDue",
     "PriceMissing",
+    "Share",
     "SpendAnomalyDetected",
     "SpendRecovered",
     "alert_adapter",
@@ -33,8 +42,18 @@ __all__ = [
     "digest_id",
     "forecast_id",
     "missing_price_id",
+    "page_of",
     "recovery_id",
 ]
+
+
+class Share(BaseModel):
+    """What one model or user cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    spent_usd: Usd
 
 
 class BudgetThresholdCrossed(Event):
@@ -43,7 +62,10 @@ class BudgetThresholdCrossed(Event):
     `alert_id` is derived from the budget, the subject, the period, the threshold
     and the limit: a subscriber that keeps the ids it has seen acts once, whatever
     its own deliveries do. One of the limits is given. `late` says that the period was
-    over when the call that crossed it became known.
+    over when the call that crossed it became known. `link` is a page about the budget.
+    `top_models` and `top_users` are the three dearest ones of the subject in the
+    period; a worker does not know them, and `taximeter notify` adds them to what it
+    delivers, if the ledger answers in time (ADR 13).
     """
 
     event_type: Literal["BudgetThresholdCrossed"] = "BudgetThresholdCrossed"
@@ -64,6 +86,9 @@ class BudgetThresholdCrossed(Event):
     tokens: int | None = None
     calls: int | None = None
     late: bool = False
+    link: str | None = None
+    top_models: tuple[Share, ...] | None = None
+    top_users: tuple[Share, ...] | None = None
 
 
 class BudgetForecastExceeded(Event):
@@ -201,6 +226,23 @@ alert_adapter: Final[TypeAdapter[Alert]] = TypeAdapter(
         Discriminator(_kind),
     ]
 )
+
+
+def page_of(link: str | None, budget_id: str) -> str | None:
+    """Return the page about a budget; None if there is none.
+
+    Args:
+        link: a page, in which `{budget}` stands for the budget's id.
+        budget_id: empty of what is about no budget.
+
+    >>> page_of("https://x.example/?b={budget}", "a/b")
+    'https://x.example/?b=a%2Fb'
+    >>> page_of("https://x.example/?b={budget}", ""), page_of(None, "a")
+    (None, None)
+    """
+    if link is None or ("{budget}" in link and not budget_id):
+        return None
+    return link.replace("{budget}", quote(budget_id, safe=""))
 
 
 def alert_key(alert: Alert) -> bytes:

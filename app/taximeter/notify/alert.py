@@ -62,6 +62,12 @@ class Alert:
         return str(self.fields.get("budget_id") or "")
 
     @property
+    def link(self) -> str | None:
+        """A page about it, if it names one."""
+        found = self.fields.get("link")
+        return found if isinstance(found, str) else None
+
+    @property
     def severity(self) -> Severity:
         """How much it matters: by its threshold, or by its kind where it has none."""
         if self.percent is None:

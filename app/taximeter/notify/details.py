@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
-from urllib.parse import quote
-from uuid import UUID
 
 from pydantic import ValidationError
 
 from taximeter.alert_words import plain_usd
 from taximeter.notify.alert import Alert
-from taximeter_schemas.alerts import BudgetThresholdCrossed, DigestDue, alert_adapter
+from taximeter.notify.messages import Detail, Known
+from taximeter_schemas.alerts import (
+    BudgetThresholdCrossed,
+    DigestDue,
+    Share,
+    alert_adapter,
+    page_of,
+)
 from taximeter_schemas.errors import TaximeterError
 from taximeter_schemas.subjects import EVERYTHING, Subject, dimensions_of
 from taximeter_sinks.queries import Ledger, Top
@@ -26,26 +31,24 @@ from taximeter_sinks.tops import TOP_KINDS
 
 __all__ = ["Details", "LedgerDetails", "NoDetails"]
 
-Lines = Mapping[UUID, Sequence[str]]
 
 _log: Final = logging.getLogger(__name__)
 _SECONDS: Final = 1.0
 _MOST_ALERTS: Final = 5
-_BUDGET: Final = "{budget}"
 
 
 class Details(Protocol):
     """Knows more about alerts."""
 
-    async def of(self, alerts: Sequence[Alert]) -> Lines:
-        """Return lines for some alerts, by their ids; never raise, never take long."""
+    async def of(self, alerts: Sequence[Alert]) -> Known:
+        """Return what is known of some alerts; never raise, never take long."""
         ...
 
 
 class NoDetails:
     """Knows no more."""
 
-    async def of(self, alerts: Sequence[Alert]) -> Lines:
+    async def of(self, alerts: Sequence[Alert]) -> Known:
         """Return nothing."""
         del alerts
         return {}
@@ -69,18 +72,18 @@ class LedgerDetails:
         self._open_ledger = open_ledger
         self._link = link
         self._seconds = seconds
-        self._asking: asyncio.Task[Lines] | None = None
+        self._asking: asyncio.Task[Known] | None = None
 
-    async def of(self, alerts: Sequence[Alert]) -> Lines:
-        """Return lines for some alerts, by their ids."""
+    async def of(self, alerts: Sequence[Alert]) -> Known:
+        """Return what is known of some alerts, by their ids."""
         tops = await self._in_time(alerts[:_MOST_ALERTS])
-        links = {alert.alert_id: self._link_of(alert) for alert in alerts}
         return {
-            alert: [*tops.get(alert, ()), *([link] if link else [])]
-            for alert, link in links.items()
+            alert.alert_id: _linked(tops.get(alert.alert_id, Detail()), link)
+            for alert in alerts
+            for link in [page_of(self._link, alert.budget) or alert.link]
         }
 
-    async def _in_time(self, alerts: Sequence[Alert]) -> Lines:
+    async def _in_time(self, alerts: Sequence[Alert]) -> Known:
         """Ask the ledger; while it is still busy with an earlier question, do not."""
         if self._asking is not None and not self._asking.done():
             return {}
@@ -93,24 +96,19 @@ class LedgerDetails:
             return {}
         return self._asking.result()
 
-    def _tops(self, alerts: Sequence[Alert]) -> Lines:
+    def _tops(self, alerts: Sequence[Alert]) -> Known:
         about = {a.alert_id: found for a in alerts if (found := _about(a))}
         if not about:
             return {}
         try:
             with self._open_ledger() as ledger:
                 return {
-                    alert: _lines(one, ledger.tops(_subject(one), *_period(one)))
+                    alert: _detail(one, ledger.tops(_subject(one), *_period(one)))
                     for alert, one in about.items()
                 }
         except (TaximeterError, OSError) as error:
             _log.debug("no details: %s", error)
             return {}
-
-    def _link_of(self, alert: Alert) -> str | None:
-        if self._link is None or (_BUDGET in self._link and not alert.budget):
-            return None
-        return self._link.replace(_BUDGET, quote(alert.budget, safe=""))
 
 
 _Told = BudgetThresholdCrossed | DigestDue
@@ -134,13 +132,26 @@ def _period(alert: _Told) -> tuple[datetime | None, datetime | None]:
     return alert.period_start, alert.period_end
 
 
-def _lines(alert: _Told, tops: Sequence[Top]) -> list[str]:
-    """Return a line of models and one of users; none of what the subject names."""
+def _detail(alert: _Told, tops: Sequence[Top]) -> Detail:
+    """Return the models and the users, with no line of what the subject names."""
     named = dimensions_of(_subject(alert).kind)
     lines: list[str] = []
+    fields: dict[str, object] = {}
     for kind in TOP_KINDS:
         found = [top for top in tops if top.by == kind]
         if found and kind not in named:
             each = [f"{top.name} {plain_usd(top.cost_usd)}" for top in found]
             lines.append(f"{kind}s: {', '.join(each)} USD")
-    return lines
+        if isinstance(alert, BudgetThresholdCrossed):
+            fields[f"top_{kind}s"] = [_share(top) for top in found]
+    return Detail(lines, fields)
+
+
+def _share(top: Top) -> dict[str, object]:
+    return Share(name=top.name, spent_usd=top.cost_usd).model_dump(mode="json")
+
+
+def _linked(detail: Detail, link: str | None) -> Detail:
+    if link is None:
+        return detail
+    return Detail([*detail.lines, link], {**detail.fields, "link": link})

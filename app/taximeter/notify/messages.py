@@ -6,14 +6,27 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
 from taximeter.notify.alert import Alert, Severity
 from taximeter.notify.templates import Texts, worst
 from taximeter_schemas.ids import derived_id
 
-__all__ = ["Message", "message_id_of", "signature"]
+__all__ = ["Detail", "Known", "Message", "message_id_of", "signature"]
+
+
+class Detail(NamedTuple):
+    """What is known of an alert besides itself: lines, and fields of its event."""
+
+    lines: Sequence[str] = ()
+    fields: Mapping[str, object] = MappingProxyType({})
+
+
+Known = Mapping[UUID, Detail]
+"""What is known of some alerts, by their ids."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +38,7 @@ class Message:
     alerts: tuple[Alert, ...]
     title: str
     body: str
+    more: Known = field(default_factory=dict[UUID, Detail])
 
     @classmethod
     def of(
@@ -33,18 +47,21 @@ class Message:
         route: str,
         alerts: Sequence[Alert],
         texts: Texts,
-        details: Mapping[UUID, Sequence[str]] | None = None,
+        details: Known | None = None,
     ) -> Message:
         """Return the message with these alerts, in the order in which they came.
 
-        `details` are further lines for some of them.
+        `details` are what is known besides of some of them.
         """
+        known = details or {}
+        lines = {alert_id: one.lines for alert_id, one in known.items()}
         return cls(
             message_id,
             route,
             tuple(alerts),
             texts.titled(alerts, route),
-            texts.body(alerts, details or {}),
+            texts.body(alerts, lines),
+            known,
         )
 
     @property
@@ -53,14 +70,20 @@ class Message:
         return worst(self.alerts)
 
     def as_json(self) -> bytes:
-        """Return what a webhook is posted: the words, and the alerts as they are."""
+        """Return what a webhook is posted: the words, and the alerts.
+
+        An alert stands there as it was raised, with what is known of it besides.
+        """
         fields = {
             "message_id": str(self.message_id),
             "route": self.route,
             "severity": self.severity,
             "title": self.title,
             "body": self.body,
-            "alerts": [dict(alert.fields) for alert in self.alerts],
+            "alerts": [
+                {**alert.fields, **self.more.get(alert.alert_id, Detail()).fields}
+                for alert in self.alerts
+            ],
         }
         return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
 

@@ -13,8 +13,9 @@ import pytest
 
 from taximeter.notify.alert import Alert, read_alert
 from taximeter.notify.details import LedgerDetails
-from taximeter.notify.messages import Message
+from taximeter.notify.messages import Detail, Message
 from taximeter.notify.templates import Texts
+from taximeter_schemas.alerts import BudgetThresholdCrossed, Share
 from taximeter_schemas.errors import LedgerUnavailable
 from taximeter_schemas.topics import Topics
 from taximeter_sinks.duckdb_sink import DuckDBSink
@@ -59,11 +60,31 @@ async def test_a_threshold_names_the_dearest_models_of_its_subject(
 
     more = await LedgerDetails(lambda: Ledger.open(ledger)).of([alert])
 
-    assert more[alert.alert_id] == ["models: gpt-4o 5.00, claude 3.10, o3 0.20 USD"]
+    line = "models: gpt-4o 5.00, claude 3.10, o3 0.20 USD"
+    assert more[alert.alert_id].lines == [line]
     body = Message.of(an_id("m"), "ops", [alert], Texts(), more).body
     first, second = body.splitlines()
     assert first.startswith("80 % of prod")
-    assert second == "  models: gpt-4o 5.00, claude 3.10, o3 0.20 USD"
+    assert second == f"  {line}"
+
+
+async def test_a_webhook_is_told_the_event_with_them_and_the_link(
+    ledger: Path,
+) -> None:
+    """They are fields of the event: exact, the dearest first, read by its model."""
+    alert = an_alert()
+    details = LedgerDetails(lambda: Ledger.open(ledger), "https://x.example/{budget}")
+
+    message = Message.of(an_id("m"), "ops", [alert], Texts(), await details.of([alert]))
+
+    (told,) = json.loads(message.as_json())["alerts"]
+    event = BudgetThresholdCrossed.model_validate(told)
+    assert event.top_models == tuple(
+        Share(name=name, spent_usd=Decimal(usd))
+        for name, usd in (("gpt-4o", "5"), ("claude", "3.1"), ("o3", "0.2"))
+    )
+    assert event.top_users == (Share(name="alice", spent_usd=Decimal("8.4")),)
+    assert event.link == "https://x.example/prod"
 
 
 async def test_a_digest_names_the_dearest_models_and_users(ledger: Path) -> None:
@@ -72,7 +93,7 @@ async def test_a_digest_names_the_dearest_models_and_users(ledger: Path) -> None
 
     more = await LedgerDetails(lambda: Ledger.open(ledger)).of([alert])
 
-    assert more[alert.alert_id] == [
+    assert more[alert.alert_id].lines == [
         "models: gpt-4o 45.00, claude 3.10, o3 0.20 USD",
         "users: bob 40.00, alice 8.40 USD",
     ]
@@ -84,7 +105,8 @@ async def test_another_period_has_other_details(ledger: Path) -> None:
 
     more = await LedgerDetails(lambda: Ledger.open(ledger)).of([alert])
 
-    assert more[alert.alert_id] == []
+    assert more[alert.alert_id].lines == []
+    assert more[alert.alert_id].fields == {"top_models": [], "top_users": []}
 
 
 def _away() -> Ledger:
@@ -105,8 +127,12 @@ async def test_a_ledger_that_is_away_costs_no_alert(
 
     linked = await LedgerDetails(opening, link).of([alert])
 
-    assert linked[alert.alert_id] == ["https://grafana.example.org/d/spend?var=a%2Fb"]
-    assert (await LedgerDetails(opening).of([alert]))[alert.alert_id] == []
+    page = "https://grafana.example.org/d/spend?var=a%2Fb"
+    assert linked[alert.alert_id] == Detail([page], {"link": page})
+    assert (await LedgerDetails(opening).of([alert]))[alert.alert_id] == Detail()
+    own = an_alert(link="https://x.example/7")
+    said = await LedgerDetails(opening).of([own])
+    assert said[own.alert_id].lines == ["https://x.example/7"]
 
 
 async def test_a_slow_ledger_is_not_waited_for() -> None:
@@ -123,7 +149,7 @@ async def test_a_slow_ledger_is_not_waited_for() -> None:
     try:
         for _ in range(3):
             alert = an_alert()
-            assert await details.of([alert]) == {alert.alert_id: []}
+            assert await details.of([alert]) == {alert.alert_id: Detail()}
         assert len(asked) == 1
     finally:
         answered.set()
@@ -137,16 +163,16 @@ async def test_a_page_of_a_budget_is_for_alerts_of_budgets() -> None:
     named = await LedgerDetails(_away, "https://x.example/{budget}").of([alert])
     plain = await LedgerDetails(_away, "https://x.example/").of([alert])
 
-    assert named[alert.alert_id] == []
-    assert plain[alert.alert_id] == ["https://x.example/"]
+    assert named[alert.alert_id] == Detail()
+    assert plain[alert.alert_id].lines == ["https://x.example/"]
 
 
 def test_names_in_details_call_nobody() -> None:
     """What a user calls a model neither calls a channel nor breaks a line."""
     alert = an_alert()
 
-    lines = {alert.alert_id: ["models: <!channel>\n@everyone 5 USD"]}
-    body = Message.of(an_id("m"), "ops", [alert], Texts(), lines).body
+    odd = {alert.alert_id: Detail(["models: <!channel>\n@everyone 5 USD"])}
+    body = Message.of(an_id("m"), "ops", [alert], Texts(), odd).body
 
     assert "<!channel>" not in body
     assert "@everyone" not in body

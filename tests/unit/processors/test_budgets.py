@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from taximeter_processors.attention import AttentionRules
 from taximeter_processors.merge import SpendMerge
 from taximeter_schemas.budgets import BudgetRemoved
 from taximeter_schemas.subjects import Scope, Subject, SubjectKind
@@ -43,6 +44,16 @@ def test_an_alert_says_what_a_person_has_to_know() -> None:
     )
     assert (alert.limit_usd, alert.spent_usd) == (Decimal(10), Decimal("8.5"))
     assert alert.raised_at == NOON
+    assert alert.link is None
+
+
+def test_an_alert_names_a_page_about_its_budget() -> None:
+    """Where one is set, with the budget's id in it."""
+    rules = AttentionRules(link="https://costs.example.org/?budget={budget}")
+    watched = Watched(a_budget(thresholds_percent=(80,)), rules=rules)
+    watched.takes(spent("8.5"))
+    (alert,) = watched.alerts
+    assert alert.link == "https://costs.example.org/?budget=alice-daily"
 
 
 def test_a_restart_raises_nothing_again() -> None:
