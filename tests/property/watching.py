@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from hypothesis import strategies as st
@@ -30,6 +30,7 @@ WINDOWS = [window_start(NOON + timedelta(hours=hours)) for hours in (0, 1, 13)]
 _NOTHING = Partial("0", 0, 0, 0, -1)
 
 Mark = Literal["begin a flush", "end it", "crash", "learn again"]
+MARKS: tuple[Mark, ...] = ("begin a flush", "end it", "crash", "learn again")
 
 
 class Said(NamedTuple):
@@ -65,7 +66,7 @@ def deliveries(draw: st.DrawFn) -> list[Said | Mark]:
     again = draw(st.lists(st.sampled_from(said), max_size=10)) if said else []
     marks: list[Mark] = draw(
         st.lists(
-            st.sampled_from(("begin a flush", "end it", "crash", "learn again")),
+            st.sampled_from(MARKS),
             max_size=15,
         )
     )
@@ -77,12 +78,13 @@ def deliveries(draw: st.DrawFn) -> list[Said | Mark]:
 class Watcher:
     """The watcher of one partition: what it wrote, and where it stands in its log.
 
-    `memory` is how much of everything it may keep there.
+    `memory` is how much of everything it may keep there; for it, it is always `now`.
     """
 
     log: list[Said]
     memory: int
     told: Sequence[BudgetEvent]
+    now: datetime = LATER
 
     def __post_init__(self) -> None:
         self.rows = StoredRows(self.memory)
@@ -111,7 +113,7 @@ class Watcher:
     def begin(self) -> None:
         """Begin to write; what is read from here on is for the next time."""
         if self.flushing is None:
-            self.flushing = self.book.flush(LATER), self.next
+            self.flushing = self.book.flush(self.now), self.next
 
     def end(self) -> None:
         """Have it written, all or nothing."""
@@ -140,11 +142,14 @@ class Watcher:
 
 
 def watched(
-    steps: list[Said | Mark], memory: int, told: Sequence[BudgetEvent]
+    steps: list[Said | Mark],
+    memory: int,
+    told: Sequence[BudgetEvent],
+    now: datetime = LATER,
 ) -> Watcher:
     """Deliver everything, and let befall what does."""
     log = [step for step in steps if isinstance(step, Said)]
-    watcher = Watcher(log, memory, told)
+    watcher = Watcher(log, memory, told, now)
     delivered = 0
     for step in steps:
         if isinstance(step, Said):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -14,24 +13,20 @@ import pytest
 
 from taximeter.api.app import create_app
 from taximeter.state import DataDir
-from taximeter_producers.attribution import usage_recorded
 from taximeter_producers.reservations import Reservations
 from taximeter_schemas.budgets import BudgetDefined, BudgetStatus
 from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.errors import ReservationDenied
 from taximeter_schemas.subjects import Scope
-from taximeter_schemas.usage import Usage, UsageRecorded
 from tests.builders import an_id
 from tests.integration.processors.broker_side import BrokerSide
+from tests.integration.processors.callers import COST, ESTIMATE, Callers, Program
 from tests.integration.processors.workers import Workers
 from tests.waiting import eventually_async
 
 pytestmark = pytest.mark.broker
 
 NOW = SystemClock().now()
-ESTIMATE = Decimal("0.01")
-# 1000 tokens in at 3 USD a million, 200 out at 15 USD a million.
-COST = Decimal("0.006")
 KEY = "alice|user|alice|total"
 
 
@@ -47,16 +42,6 @@ def a_budget(**overrides: object) -> BudgetDefined:
     return BudgetDefined.model_validate(fields | overrides)
 
 
-def a_call() -> UsageRecorded:
-    """Return the event of a call that was just made."""
-    return usage_recorded(
-        provider="anthropic",
-        model="claude-sonnet-4-5",
-        usage=Usage(text_input_tokens=1000, text_output_tokens=200),
-        user_id="alice",
-    )
-
-
 @pytest.fixture
 def reservations(side: BrokerSide) -> Iterator[Reservations]:
     """Reserve on the test's topics, with patience for a busy machine."""
@@ -65,41 +50,12 @@ def reservations(side: BrokerSide) -> Iterator[Reservations]:
         yield made
 
 
-class Callers:
-    """Many callers at once, and what became of each."""
-
-    def __init__(self, reservations: Reservations) -> None:
-        self.reservations = reservations
-        self.outcomes = Counter[str]()
-        self.go_on = asyncio.Event()
-        self.events: list[UsageRecorded] = []
-        self._tasks: list[asyncio.Task[None]] = []
-
-    def start(self, count: int) -> None:
-        """Let so many ask; those who are granted wait to make their call."""
-        self._tasks += [asyncio.create_task(self._call()) for _ in range(count)]
-
-    async def decided(self, count: int) -> None:
-        """Wait until so many have their answer."""
-
-        async def all_of_them() -> bool:
-            return self.outcomes.total() == count
-
-        await eventually_async(all_of_them, 60)
-
-    async def finish(self) -> None:
-        """Let those who were granted make their calls."""
-        self.go_on.set()
-        await asyncio.gather(*self._tasks)
-
-    async def _call(self) -> None:
-        try:
-            async with self.reservations.reserve(ESTIMATE, user="alice", model="m"):
-                self.outcomes["granted"] += 1
-                await self.go_on.wait()
-                self.events.append(a_call())
-        except ReservationDenied:
-            self.outcomes["denied"] += 1
+@pytest.fixture
+def callers(side: BrokerSide) -> Iterator[Callers]:
+    """Start programs that reserve, and end with the test."""
+    started = Callers(side)
+    yield started
+    started.close()
 
 
 async def stands(side: BrokerSide, spent: Decimal, reserved: Decimal) -> BudgetStatus:
@@ -115,14 +71,25 @@ async def stands(side: BrokerSide, spent: Decimal, reserved: Decimal) -> BudgetS
     return await eventually_async(so, 60)
 
 
+async def never_above(side: BrokerSide, limit: Decimal) -> None:
+    """See that no status ever said more than the limit."""
+    statuses = [
+        BudgetStatus.model_validate_json(record.value)
+        for record in await side.read(side.topics.budget_status)
+    ]
+    assert max(one.spent_usd + one.reserved_usd for one in statuses) <= limit
+
+
 async def test_of_200_callers_exactly_those_with_room_are_granted(
-    side: BrokerSide, workers: Workers, reservations: Reservations
+    side: BrokerSide,
+    workers: Workers,
+    reservations: Reservations,
+    callers: Callers,
 ) -> None:
     """Two hundred at once on a budget with room for ten: ten; then the true charges."""
     await side.define(a_budget())
     workers.start().ready()
-    callers = Callers(reservations)
-    callers.start(200)
+    callers.start(programs=1, callers=200)
     await callers.decided(200)
     assert callers.outcomes == {"granted": 10, "denied": 190}
     await stands(side, Decimal(0), 10 * ESTIMATE)
@@ -135,15 +102,11 @@ async def test_of_200_callers_exactly_those_with_room_are_granted(
     with reservations.reserve(0, user="alice"):
         pass  # a free model is never blocked
 
-    await callers.finish()
-    assert len({event.reservation_id for event in callers.events}) == 10
-    await side.emit(callers.events)
+    events = callers.programs[0].finish()
+    assert len({event.reservation_id for event in events}) == 10
+    await side.emit(events)
     await stands(side, 10 * COST, Decimal(0))
-    statuses = [
-        BudgetStatus.model_validate_json(record.value)
-        for record in await side.read(side.topics.budget_status)
-    ]
-    assert max(one.spent_usd + one.reserved_usd for one in statuses) <= Decimal("0.1")
+    await never_above(side, Decimal("0.1"))
 
 
 async def test_what_is_not_used_is_given_back(
@@ -174,10 +137,17 @@ async def test_a_call_needs_all_of_its_budgets(
         a_budget(budget_id="model", scope=Scope(model="m"), limit_usd="0.001"),
         a_budget(budget_id="warns", scope=Scope(), limit_usd="0", on_exceeded="warn"),
     )
+    tokens = {"limit_usd": None, "limit_tokens": 2000}
+    await side.define(a_budget(budget_id="t", scope=Scope(session="s"), **tokens))
     workers.start().ready()
     with pytest.raises(ReservationDenied) as denied:
         reservations.reserve(ESTIMATE, user="alice", model="m").__enter__()
     assert denied.value.budget_id == "model"
+    with (
+        reservations.reserve(estimate_tokens=1500, session="s"),
+        pytest.raises(ReservationDenied, match="no room for 501 tokens"),
+    ):
+        reservations.reserve(0, estimate_tokens=501, session="s").__enter__()
     await stands(side, Decimal(0), Decimal(0))
     with reservations.reserve(Decimal("0.1"), user="alice", model="n") as made:
         assert [answer.budget_id for answer in made.granted.answers] == ["alice"]
@@ -187,28 +157,54 @@ STEPS = [f"watch_budgets.{step}" for step in ("flushing", "written", "committed"
 
 
 @pytest.mark.parametrize("place", STEPS)
-async def test_a_worker_that_dies_neither_loses_nor_leaks_a_hold(
-    side: BrokerSide, workers: Workers, reservations: Reservations, place: str
+async def test_killed_callers_and_workers_neither_pass_the_limit_nor_leak(
+    side: BrokerSide,
+    workers: Workers,
+    callers: Callers,
+    reservations: Reservations,
+    tmp_path: Path,
+    place: str,
 ) -> None:
-    """Killed before, amid or behind an answer: ten are granted, held, and settled."""
-    await side.define(a_budget())
-    dying = workers.start(TAXIMETER_FAULT_POINT=f"{place}:1").ready()
-    callers = Callers(reservations)
-    callers.start(25)
-    assert await asyncio.to_thread(dying.ended) < 0
-    workers.start().ready()
-    callers.start(25)
-    await callers.decided(50)
-    assert callers.outcomes == {"granted": 10, "denied": 40}
+    """200 callers in four programs, room for 10; programs and workers are killed.
 
+    The first worker before, amid or behind an answer, the second one while the holds
+    of a killed program and of living ones stand. What the dead held is held until its
+    time is over, and no longer.
+    """
+    (clock := tmp_path / "clock").write_text("0")
+    await side.define(a_budget())
+    dying = workers.start(
+        TAXIMETER_FAULT_POINT=f"{place}:1", CLOCK_HOURS=str(clock)
+    ).ready()
+    callers.start(programs=4, callers=50)
+    assert await asyncio.to_thread(dying.ended) < 0
+    workers.start(CLOCK_HOURS=str(clock)).ready()
+    await callers.decided(200)
+    assert callers.outcomes == {"granted": 10, "denied": 190}
+
+    dead, *living = sorted(callers.programs, key=_granted, reverse=True)
+    dead.kill()
     workers.started[-1].kill()
-    workers.start().ready()
+    workers.start(CLOCK_HOURS=str(clock)).ready()
     await stands(side, Decimal(0), 10 * ESTIMATE)
     with pytest.raises(ReservationDenied):
-        reservations.reserve(ESTIMATE, user="alice").__enter__()
-    await callers.finish()
-    await side.emit(callers.events)
-    await stands(side, 10 * COST, Decimal(0))
+        reservations.reserve("0.000000000001", user="alice").__enter__()
+
+    events = [event for program in living for event in program.finish()]
+    assert len(events) == 10 - _granted(dead)
+    await side.emit(events)
+    spent = len(events) * COST
+    await stands(side, spent, _granted(dead) * ESTIMATE)
+    clock.write_text("1")
+    await stands(side, spent, Decimal(0))
+    left = Decimal("0.1") - spent
+    with reservations.reserve(left, user="alice"), pytest.raises(ReservationDenied):
+        reservations.reserve("0.000000000001", user="alice").__enter__()
+    await never_above(side, Decimal("0.1"))
+
+
+def _granted(program: Program) -> int:
+    return program.outcomes["granted"]
 
 
 async def test_reservations_over_http(
