@@ -154,6 +154,7 @@ class PartitionMeter:
         self._partitions = partitions
         self._pricer_at = pricer_at
         self._next_offset = self._flushed_offset = progress.next_offset
+        self._written_offset = progress.next_offset
         self._seen = SeenIds(horizon)
         self._sums = PartialSums(stored, partitions, progress.next_offset - 1)
         self._kinds = Kinds(stored.get(KINDS_KEY))
@@ -200,9 +201,16 @@ class PartitionMeter:
 
     @property
     def uncounted(self) -> dict[str, int]:
-        """The kinds of which only what was charged from an offset on is in the sums."""
-        counted = self._kinds.counted.items()
-        return {kind: since for kind, (since, complete, _) in counted if not complete}
+        """The kinds of which only what was charged from an offset on is in the sums.
+
+        Those whose earlier charges are all written: what a flush that is under way
+        charges cannot be read back yet.
+        """
+        return {
+            kind: since
+            for kind, (since, complete, _) in self._kinds.counted.items()
+            if not complete and since <= self._written_offset
+        }
 
     def recounted(self, kind: str, since: int, sums: Mapping[AddedKey, Added]) -> None:
         """Add what was charged for a kind's subjects before it was counted."""
@@ -246,6 +254,7 @@ class PartitionMeter:
 
     def flushed(self) -> None:
         """Take note that what the last `flush()` returned is written down."""
+        self._written_offset = self._flushed_offset
         self._sums.flushed()
 
     def _count_kinds(self) -> None:
