@@ -23,7 +23,7 @@ from tests.faults.stream import LONG, Stream, cost_of
 from tests.integration.processors.broker_side import BrokerSide, event_id
 from tests.waiting import eventually_async
 
-__all__ = ["assert_books", "assert_ledger", "charged"]
+__all__ = ["assert_books", "assert_ledger", "audited", "charged"]
 
 # What is read again and again has a hundred thousand charges in the long form.
 _CHARGED_SECONDS = 400.0 if LONG else 120.0
@@ -57,7 +57,7 @@ async def assert_ledger(place: Installation, stream: Stream) -> AuditResult:
     calls, spent = len(stream.calls), _spent(stream.calls)
     await _statuses_say(place.side, spent)
     assert (await place.side.spend())["all", ""] == (spent["all", ""], calls)
-    result, raised = await _audited(place)
+    result, raised = await audited(place)
     assert raised == _crossed(stream)
     assert raised
     assert result.findings == []
@@ -87,7 +87,7 @@ async def charged(
     await eventually_async(there, timeout)
 
 
-async def _audited(
+async def audited(
     place: Installation,
 ) -> tuple[AuditResult, list[tuple[object, ...]]]:
     """Carry everything into a fresh ledger; audit it, and return its alerts too."""

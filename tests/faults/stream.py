@@ -21,7 +21,15 @@ from taximeter_schemas.usage import Usage, UsageRecorded
 from tests.builders import a_usage, an_id
 from tests.integration.processors.broker_side import BrokerSide
 
-__all__ = ["LONG", "SEED", "Stream", "a_stream", "cost_of", "flow"]
+__all__ = [
+    "LONG",
+    "SEED",
+    "Stream",
+    "a_stream",
+    "cost_of",
+    "flow",
+    "with_duplicates",
+]
 
 # Read when the suite is collected: the tests themselves see no such variables.
 _ASKED = os.environ.get("TAXIMETER_FAULT_EVENTS")
@@ -93,7 +101,7 @@ def a_stream(short: int, seed: int = SEED) -> Stream:
     """Return a stream of so many calls, or of as many as the long form asks for."""
     random = Random(seed)
     calls = [_call(random, number) for number in range(int(_ASKED or short))]
-    return Stream(calls, _with_duplicates(random, calls))
+    return Stream(calls, with_duplicates(random, calls))
 
 
 def _call(random: Random, number: int) -> UsageRecorded:
@@ -108,7 +116,7 @@ def _call(random: Random, number: int) -> UsageRecorded:
     )
 
 
-def _with_duplicates(random: Random, calls: list[UsageRecorded]) -> list[UsageRecorded]:
+def with_duplicates(random: Random, calls: list[UsageRecorded]) -> list[UsageRecorded]:
     """Return the calls, 3 % of them a second time, at once or anywhere later."""
     placed = [(float(at), call) for at, call in enumerate(calls)]
     for at in random.sample(range(len(calls)), len(calls) * DUPLICATES_PERCENT // 100):
