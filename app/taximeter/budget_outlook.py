@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from taximeter_processors.forecast import HISTORY, Hourly, Projection, project
-from taximeter_schemas.budgets import Unit
+from taximeter_schemas.budgets import Unit, in_unit
 from taximeter_schemas.money import pico_from_usd, usd_from_pico
 from taximeter_schemas.subjects import Subject, SubjectKind
 from taximeter_sinks.hourly import HourSums
@@ -54,8 +54,10 @@ def with_outlook(
 ) -> list[Row]:
     """Return how budgets stand with where they are going.
 
-    Of a period that is over, or that moves on all the time, only the percent is said;
-    of a budget over all time also when its limit will be reached, within a year.
+    What remains, and what is reserved for calls under way, is said in the unit of the
+    limit. Of a period that is over, or that moves on all the time, only that and the
+    percent; of a budget over all time also when its limit will be reached, within a
+    year.
 
     Args:
         ledger: where history is read, with one query.
@@ -124,7 +126,11 @@ def _amounts(row: Mapping[str, Any]) -> _Amounts:
 def _with_percent(row: Mapping[str, Any]) -> Row:
     unit, limit, spent = _amounts(row)
     percent = round(Decimal(spent) * 100 / limit, 1) if limit else None
-    return {**row, "unit": unit, **_NOTHING, "used_percent": percent}
+    left = {
+        "remaining": None if limit is None else in_unit(limit - spent, unit),
+        "reserved": row.get(f"reserved_{unit}") or Decimal(0),
+    }
+    return {**row, "unit": unit, **left, **_NOTHING, "used_percent": percent}
 
 
 def _ahead(

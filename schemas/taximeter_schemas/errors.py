@@ -322,6 +322,7 @@ class ReservationDenied(BudgetExceeded):
         in_usd = amounts if unit == "usd" else (Decimal(0),) * len(amounts)
         self.spent_usd, self.reserved_usd, self.limit_usd, self.estimate_usd = in_usd
         name = "USD" if unit == "usd" else unit
+        name = name.removesuffix("s") if estimate == 1 else name
         room = f"room for {_plain(estimate)} {name}" if estimate else f"{name} left"
         self.args = (
             f"budget {budget_id} has no {room}: "

@@ -27,6 +27,7 @@ _MOST: Final = 10_000
 class Standing(BaseModel):
     """How one subject stands in one period of a budget, and where it is going.
 
+    What remains, and is reserved for calls under way, is in the budget's `unit`.
     What is projected is expected to be spent at the end, in the budget's `unit`, and
     between low and high four times out of five; `crosses_at` is when the limit will be
     reached. None where nothing can be said: see docs/budgets.md.
@@ -48,6 +49,8 @@ class Standing(BaseModel):
     calls: int
     unpriced_calls: int
     unit: Unit
+    remaining: Money | None
+    reserved: Money
     used_percent: Money | None
     days_left: Money | None
     average_a_day: Money | None

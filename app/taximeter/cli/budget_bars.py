@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from taximeter_schemas.errors import subject_words
+from taximeter_schemas.subjects import Subject
+
 __all__ = ["bar", "print_bars"]
 
 _WIDTH: Final = 20
@@ -25,17 +28,18 @@ def print_bars(
     for name in ("budget", "for", "period"):
         table.add_column(name)
     table.add_column("used", no_wrap=True)
-    for name in ("spent", "limit", "at the end", "unpriced calls"):
+    for name in ("spent", "limit", "left", "at the end", "unpriced calls"):
         table.add_column(name, justify="right")
     table.add_column("reached")
     for row in rows:
         table.add_row(
             Text(row["budget_id"]),
-            Text(f"{row['subject_kind']} {row['subject_id']}".strip()),
+            Text(_whom(row)),
             Text(_period(row["period"], row["period_start"])),
             Text(_used(row), style=_STYLES.get(row["state"], "")),
             Text(_amount(row, _spent(row))),
             Text(_amount(row, _limit(row))),
+            Text(_left(row)),
             Text(_at_the_end(row)),
             Text(str(row["unpriced_calls"] or "")),
             Text(_reached(row)),
@@ -72,6 +76,18 @@ def _amount(row: Mapping[str, Any], amount: Decimal | None) -> str:
     return f"{amount:,.2f} USD" if unit == "usd" else f"{amount:,.0f} {unit}"
 
 
+def _whom(row: Mapping[str, Any]) -> str:
+    subject = Subject(row["subject_kind"], row["subject_id"])
+    return subject_words((subject.kind, *subject.values))
+
+
+def _left(row: Mapping[str, Any]) -> str:
+    """Return what remains of the limit, and how much of that is reserved."""
+    remaining, reserved = row.get("remaining"), row.get("reserved")
+    held = f" ({_amount(row, Decimal(reserved))} reserved)" if reserved else ""
+    return _amount(row, remaining) + held
+
+
 def _used(row: Mapping[str, Any]) -> str:
     spent, limit = _spent(row), _limit(row)
     if limit is None:
@@ -86,7 +102,8 @@ def _at_the_end(row: Mapping[str, Any]) -> str:
     if expected is None:
         return ""
     low, high, left = row["projected_low"], row["projected_high"], row["days_left"]
-    amounts = f"{_amount(row, expected)} ({low:,.0f} to {high:,.0f})"
+    range_ = f"{_amount(row, low).split()[0]} to {_amount(row, high).split()[0]}"
+    amounts = f"{_amount(row, expected)} ({range_})"
     return f"{amounts} in {left:.1f} d"
 
 

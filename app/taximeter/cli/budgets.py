@@ -103,6 +103,8 @@ _STANDING = (
     "calls",
     "unpriced_calls",
     "unit",
+    "remaining",
+    "reserved",
     *OUTLOOK,
 )
 

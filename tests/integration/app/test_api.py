@@ -347,6 +347,7 @@ def _status(topics: Topics, days: int) -> RawRecord:
             "limit_usd": "1",
             "spent_usd": "1.5",
             "remaining_usd": "-0.5",
+            "reserved_usd": "0.25",
             "state": "exceeded",
             "calls": 1,
             "unpriced_calls": 0,
@@ -383,7 +384,8 @@ async def test_budgets_stand_as_the_ledger_says(
     await _write_ledger(tmp_path, topics)
     (now,) = (await api.get("/v1/budgets/status")).json()["budgets"]
     assert (now["budget_id"], now["spent_usd"]) == ("daily", "1.500000000000")
-    assert now["remaining_usd"] == "-0.500000000000"
+    assert now["remaining_usd"] == now["remaining"] == "-0.500000000000"
+    assert (now["unit"], now["reserved"]) == ("usd", "0.250000000000")
     assert now["period_start"] == "2026-11-22T00:00:00Z"
     both = await api.get("/v1/budgets/status", params={"all": "true"})
     assert len(both.json()["budgets"]) == 2

@@ -23,6 +23,8 @@ ROW: dict[str, Any] = {
     "state": "within",
     "unpriced_calls": 2,
     "unit": "usd",
+    "remaining": Decimal(360),
+    "reserved": Decimal(0),
     "projected": Decimal("1200.000001"),
     "projected_low": Decimal(1100),
     "projected_high": Decimal(1300),
@@ -34,7 +36,7 @@ AHEAD = ("projected", "projected_low", "projected_high", "days_left", "crosses_a
 
 def _shown(**overrides: object) -> str:
     out = io.StringIO()
-    print_bars([ROW | overrides], Console(file=out, width=200))
+    print_bars([ROW | overrides], Console(file=out, width=260))
     return " ".join(out.getvalue().split())
 
 
@@ -44,7 +46,8 @@ def test_a_bar_says_where_a_budget_is_and_is_going() -> None:
 
     assert "64.0 %" in shown
     assert "640.00 USD" in shown
-    assert "1,200.00 USD (1,100 to 1,300) in 14.0 d" in shown
+    assert "360.00 USD" in shown
+    assert "1,200.00 USD (1,100.00 to 1,300.00) in 14.0 d" in shown
     assert "2026-11-25 13:00Z" in shown
 
 
@@ -55,6 +58,12 @@ def test_a_bar_says_where_a_budget_is_and_is_going() -> None:
         ({"unit": "calls", "calls": 5, "limit_calls": 10}, "5 calls"),
         ({"limit_usd": None}, "640.00 USD"),
         (dict.fromkeys(AHEAD), "64.0 %"),
+        ({"reserved": Decimal("0.5")}, "360.00 USD (0.50 USD reserved)"),
+        (
+            {"subject_kind": "user&model", "subject_id": '["ada","gpt-4o"]'},
+            "user ada, model gpt-4o",
+        ),
+        ({"subject_kind": "all", "subject_id": ""}, "everybody"),
     ],
 )
 def test_every_budget_can_be_shown(overrides: dict[str, object], words: str) -> None:
