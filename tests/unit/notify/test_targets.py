@@ -19,6 +19,7 @@ from taximeter.notify.targets.webhook import SignedWebhook
 from taximeter.notify.templates import Texts
 from taximeter.notify.trial import trial_message
 from taximeter_schemas.clock import ManualClock
+from taximeter_schemas.errors import ConfigurationError
 from tests import receiving
 from tests.alerting import an_alert
 from tests.builders import NOON, an_id
@@ -111,6 +112,27 @@ async def test_apprise_carries_title_and_body(
     with pytest.raises(Refused, match="503"):
         await target.send(message)
     assert not logging.getLogger("apprise").propagate
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ",
+        "discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV_js",
+        "pagerduty://A1BRTD4JD@0123456789abcdef0123456789abcdef",
+        "workflows://prod-01.westus.logic.azure.com:443/"
+        "643e69f83c8944438d68119179a10a64/aBcDeF0123456789-_aBcDeF0123456789",
+    ],
+)
+def test_the_services_that_people_name_have_addresses(url: str) -> None:
+    """Slack, Discord, PagerDuty and Teams (its workflows) are opened by theirs."""
+    assert AppriseTarget(url)
+
+
+def test_an_address_of_nobody_is_refused() -> None:
+    """What Apprise does not know is told before anything is sent."""
+    with pytest.raises(ConfigurationError, match="no address that Apprise knows"):
+        AppriseTarget("pigeon://coop")
 
 
 async def test_the_terminal_prints(capsys: pytest.CaptureFixture[str]) -> None:
