@@ -25,6 +25,7 @@ __all__ = [
     "Stretch",
     "costed",
     "differs_from_list",
+    "named_row",
     "parse_dimensions",
     "spend_rows",
     "total_row",
@@ -84,12 +85,12 @@ def spend_rows(
 ) -> list[Row]:
     """Return spend by these dimensions, with names for what stands in a row."""
     found = ledger.spend(by, stretch.start, stretch.end, stretch.zone, limit, only)
-    return [_row(by, line) for line in found]
+    return [named_row(by, line) for line in found]
 
 
 def total_row(ledger: Ledger, stretch: Stretch, only: Only | None = None) -> Row:
     """Return the spend of everything, or of `only` these calls."""
-    return _row((), ledger.totals(stretch.start, stretch.end, only))
+    return named_row((), ledger.totals(stretch.start, stretch.end, only))
 
 
 def differs_from_list(row: Row) -> bool:
@@ -111,6 +112,7 @@ def costed(row: Row) -> Row:
     return row
 
 
-def _row(by: Sequence[str], line: SpendRow) -> Row:
+def named_row(by: Sequence[str], line: SpendRow) -> Row:
+    """Return a line of the ledger by the names of its columns."""
     sums: Row = {name: getattr(line, name) for name in (*SUMS, *LIST_SUMS)}
     return dict(zip(by, line.keys, strict=True)) | costed(sums)

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from taximeter.broker.admin import waiting
 from taximeter.letters.topic import count_letters
-from taximeter.state import DataDir, PartState
+from taximeter.part_reports import part_reports
+from taximeter.state import DataDir
 from taximeter_schemas.errors import BrokerUnavailable
 from taximeter_schemas.topics import Topics
 
 __all__ = ["status"]
 
-_USUAL_PARTS: Final = ("broker", "worker-1", "sink", "api")
 _UNKNOWN: Final = {
     "lag": {"usage": None, "charges": None},
     "dead_letters": None,
@@ -32,7 +32,7 @@ async def status(
 
     What cannot be known, because Kafka or a part is away, is null and never 0.
     """
-    parts = [_part(name, data.state(name)) for name in _names(data)]
+    parts = part_reports(data)
     kafka = _kafka(data, bootstrap)
     known = await _known_to_kafka(kafka, topics, parts) if kafka else None
     return {
@@ -64,31 +64,6 @@ async def _known_to_kafka(
 
 def _by_name(counts: Mapping[int, int | None]) -> dict[str, int | None]:
     return {str(partition): count for partition, count in counts.items()}
-
-
-def _names(data: DataDir) -> list[str]:
-    known = [state.name for state in data.states()]
-    workers = sorted({n for n in known if n.startswith("worker-")} | {"worker-1"})
-    others = sorted(set(known) - set(workers) - set(_USUAL_PARTS))
-    return ["broker", *workers, "sink", "api", *others]
-
-
-def _part(name: str, state: PartState | None) -> dict[str, Any]:
-    running = state is not None and state.running
-    known = state.model_dump() if state and running else {}
-    facts: dict[str, Any] = known.get("facts", {})
-    return {
-        "name": name,
-        "running": running,
-        "pid": known.get("pid"),
-        "version": known.get("version"),
-        "started_at": known.get("started_at"),
-        "memory_bytes": state.memory_bytes if state and running else None,
-        "lag": facts.get("lag"),
-        "last_flush_at": facts.get("last_flush_at"),
-        "urls": known.get("urls", {}),
-        "facts": facts,
-    }
 
 
 def _urls(part: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -51,6 +51,7 @@ from taximeter_sinks.spend import (
     SpendRow,
     provider_cost_query,
     spend_query,
+    totals_query,
     unpriced_query,
 )
 from taximeter_sinks.tops import Top, tops_query
@@ -233,6 +234,17 @@ class Ledger:
     ) -> SpendRow:
         """Return the spend of everything over `[start, end)` of event time."""
         return self.spend((), start, end, only=only)[0]
+
+    def totals_of(
+        self,
+        stretches: Sequence[tuple[datetime | None, datetime | None]],
+        only: Only | None = None,
+    ) -> list[SpendRow]:
+        """Return the spend of everything over each `[start, end)`, in their order."""
+        if not stretches:
+            return []
+        answer = self._ask(totals_query(stretches, only, self._at()))
+        return [SpendRow((), *row[1:]) for row in answer.rows]
 
     def provider_costs(
         self,

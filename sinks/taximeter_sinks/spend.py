@@ -43,6 +43,7 @@ __all__ = [
     "SpendRow",
     "provider_cost_query",
     "spend_query",
+    "totals_query",
     "unpriced_query",
 ]
 
@@ -171,6 +172,20 @@ def spend_query(
     if by:
         query = f"SELECT * FROM ({query}) ORDER BY {order(by)}"  # noqa: S608
     return query if limit is None else f"{query} LIMIT {int(limit)}"
+
+
+def totals_query(
+    stretches: Sequence[tuple[datetime | None, datetime | None]],
+    only: Only | None = None,
+    version: int = QUICK_SINCE,
+) -> str:
+    """Return one query for the spend of each `[start, end)`, a row each, in order."""
+    each = [
+        f"SELECT {place} AS place, * FROM "  # noqa: S608
+        f"({spend_query((), start, end, version=version, only=only)})"
+        for place, (start, end) in enumerate(stretches)
+    ]
+    return f"{' UNION ALL '.join(each)} ORDER BY place"
 
 
 def _by_quarter(

@@ -13,15 +13,20 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from taximeter.api import (
+    alerts,
     budgets,
     definitions,
     events,
+    forecast,
     guard,
     health,
     metrics,
+    missing_prices,
     raw,
     reservations,
     spend,
+    spend_now,
+    system,
     traces,
 )
 from taximeter.api.access import Access
@@ -101,6 +106,7 @@ def create_app(
             reserving,
             refused,
             spans,
+            data,
         )
         try:
             yield
@@ -118,10 +124,15 @@ def create_app(
     routers = (
         events,
         spend,
+        spend_now,
+        forecast,
         budgets,
+        alerts,
+        missing_prices,
         definitions,
         guard,
         health,
+        system,
         metrics,
         raw,
         reservations,

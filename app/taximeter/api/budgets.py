@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
-from taximeter.api.faults import faults
+from taximeter.api.asking import Paged, of_page
 from taximeter.api.services import services
-from taximeter.api.spend import Money
+from taximeter.api.spend import ANSWERS, Money
+from taximeter.api.tagging import TaggedRoute
 from taximeter.budget_outlook import with_outlook
 from taximeter.budget_standing import budget_standing
 from taximeter_schemas.budgets import BudgetState, Period, Unit
@@ -19,9 +20,7 @@ from taximeter_sinks.queries import Ledger
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["budgets"])
-
-_MOST: Final = 10_000
+router = APIRouter(tags=["budgets"], route_class=TaggedRoute)
 
 
 class Standing(BaseModel):
@@ -32,6 +31,38 @@ class Standing(BaseModel):
     between low and high four times out of five; `crosses_at` is when the limit will be
     reached. None where nothing can be said: see docs/budgets.md.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "budget_id": "search-monthly",
+                    "subject_kind": "project",
+                    "subject_id": "search",
+                    "period": "month",
+                    "period_start": "2026-11-01T00:00:00Z",
+                    "period_end": "2026-12-01T00:00:00Z",
+                    "limit_usd": "100.000000000000",
+                    "limit_tokens": None,
+                    "limit_calls": None,
+                    "spent_usd": "72.400000000000",
+                    "remaining_usd": "27.600000000000",
+                    "tokens": 8_210_332,
+                    "state": "within",
+                    "calls": 10_211,
+                    "unpriced_calls": 0,
+                    "unit": "usd",
+                    "used_percent": "72.4",
+                    "days_left": "8.50",
+                    "average_a_day": "3.367442",
+                    "projected": "101.120000",
+                    "projected_low": "94.870000",
+                    "projected_high": "107.930000",
+                    "crosses_at": "2026-11-30T15:00:00Z",
+                }
+            ]
+        }
+    )
 
     budget_id: str
     subject_kind: SubjectKind
@@ -61,25 +92,29 @@ class Standing(BaseModel):
 
 
 class Standings(BaseModel):
-    """The fullest budgets first."""
+    """The fullest budgets first; `next_offset` asks for those behind them."""
 
     budgets: list[Standing]
+    next_offset: int | None = None
 
 
-@router.get("/v1/budgets/status", responses=faults(), summary="How budgets stand")
+@router.get("/v1/budgets/status", responses=ANSWERS, summary="How budgets stand")
 async def get_budgets_status(
     request: Request,
     *,
+    page: Paged,
     past: Annotated[bool, Query(alias="all", description="Past periods too.")] = False,
-    limit: Annotated[int, Query(ge=1, le=_MOST)] = 1000,
 ) -> Standings:
     """Return how each subject stands in the current period of each budget."""
     at = services(request)
     now = at.clock.now()
 
-    def question(ledger: Ledger) -> list[dict[str, Any]]:
-        rows = budget_standing(ledger, now, past=past, limit=limit)
-        return with_outlook(ledger, rows, now)
+    def question(ledger: Ledger) -> Standings:
+        rows = budget_standing(ledger, now, past=past, limit=page.reach)
+        found = with_outlook(ledger, of_page(rows, page), now)
+        return Standings(
+            budgets=[Standing.model_validate(row) for row in found],
+            next_offset=page.next_offset(len(rows)),
+        )
 
-    rows = await at.desk.ask(question)
-    return Standings(budgets=[Standing.model_validate(row) for row in rows])
+    return await at.desk.ask(question)

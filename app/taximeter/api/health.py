@@ -12,7 +12,7 @@ from taximeter.api.services import Services, services
 from taximeter.broker.admin import check_broker
 from taximeter_schemas.errors import BrokerUnavailable, LedgerError
 
-__all__ = ["router"]
+__all__ = ["Part", "Parts", "health_of", "router"]
 
 router = APIRouter(tags=["health"])
 
@@ -48,14 +48,16 @@ _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
 @router.get("/healthz", responses=_ANSWERS, summary="Health")
 async def get_health(request: Request, response: Response) -> Health:
     """Tell whether Kafka is reached and the ledger can be read; 503 if not both."""
-    at = services(request)
-    kafka, ledger = await asyncio.gather(_kafka(at), _ledger(at))
-    well = kafka.ok and ledger.ok
+    parts = await health_of(services(request))
+    well = parts.kafka.ok and parts.ledger.ok
     response.status_code = 200 if well else 503
-    return Health(
-        status="ok" if well else "unavailable",
-        parts=Parts(kafka=kafka, ledger=ledger),
-    )
+    return Health(status="ok" if well else "unavailable", parts=parts)
+
+
+async def health_of(at: Services) -> Parts:
+    """Return whether Kafka answers and the ledger can be read."""
+    kafka, ledger = await asyncio.gather(_kafka(at), _ledger(at))
+    return Parts(kafka=kafka, ledger=ledger)
 
 
 async def _kafka(at: Services) -> Part:

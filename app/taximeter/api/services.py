@@ -80,6 +80,7 @@ class Services:
     reservations: Reservations
     refused: Counter[str]
     spans: Intake
+    data: DataDir
 
     def facts(self) -> dict[str, Any]:
         """Return how the API stands, as it stands in its state file."""

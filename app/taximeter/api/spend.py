@@ -1,7 +1,8 @@
-"""`GET /v1/spend`: what `taximeter report` says, over HTTP."""
+"""`GET /v1/spend…`: what `taximeter report` says, over HTTP."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final
@@ -9,22 +10,24 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
+from taximeter.api.asking import Chosen, Page, Paged, Wanted, of_page
 from taximeter.api.faults import faults
 from taximeter.api.services import services
+from taximeter.api.tagging import TaggedRoute
 from taximeter.spend_report import (
     DIMENSIONS,
-    Stretch,
     parse_dimensions,
     spend_rows,
     total_row,
 )
 from taximeter_sinks.queries import Ledger
 
-__all__ = ["Money", "router"]
+__all__ = ["ANSWERS", "Money", "Spend", "SpendReport", "router", "spend_report"]
 
-router = APIRouter(tags=["spend"])
+router = APIRouter(tags=["spend"], route_class=TaggedRoute)
 
-_MOST: Final = 10_000
+ANSWERS: Final = faults()
+"""What a question to the ledger may be answered with instead."""
 
 
 def _plain(amount: Decimal) -> str:
@@ -72,7 +75,10 @@ class Spend(BaseModel):
 
 
 class SpendReport(BaseModel):
-    """Spend over `[start, end)` of event time: of everything, and row by row."""
+    """Spend over `[start, end)` of event time: of everything, and row by row.
+
+    `next_offset` asks for the rows behind these; null where there are none.
+    """
 
     by: list[str]
     start: datetime | None
@@ -80,37 +86,68 @@ class SpendReport(BaseModel):
     time_zone: str
     total: Spend
     rows: list[Spend]
+    next_offset: int | None = None
 
 
-Moment = Annotated[
-    str | None, Query(description="A date or a time.", examples=["2026-11-22"])
+Dimensions = Annotated[
+    str, Query(description=f"Up to all of {', '.join(DIMENSIONS)}, with commas.")
 ]
 
 
-@router.get("/v1/spend", responses=faults(), summary="Spend, by whatever is asked")
+@router.get("/v1/spend", responses=ANSWERS, summary="Spend, by whatever is asked")
 async def get_spend(
-    request: Request,
-    by: Annotated[
-        str, Query(description=f"Up to all of {', '.join(DIMENSIONS)}, with commas.")
-    ] = "",
-    start: Annotated[Moment, Query(alias="from", description="Included.")] = None,
-    end: Annotated[Moment, Query(alias="to", description="Not included.")] = None,
-    tz: Annotated[str, Query(description="An IANA time zone.")] = "UTC",
-    limit: Annotated[int, Query(ge=1, le=_MOST)] = 100,
+    request: Request, wanted: Chosen, page: Paged, *, by: Dimensions = ""
 ) -> SpendReport:
     """Return spend from the ledger, the dearest (or, by a period, the first) first."""
-    dimensions = parse_dimensions(by)
-    stretch = Stretch.parse(start, end, tz)
+    return await spend_report(request, parse_dimensions(by), wanted, page)
+
+
+@router.get("/v1/spend/total", responses=ANSWERS, summary="Spend of everything")
+async def get_total(request: Request, wanted: Chosen) -> SpendReport:
+    """Return one sum over everything that was chosen."""
+    return await spend_report(request, (), wanted, Page(1, 0))
+
+
+@router.get("/v1/spend/daily", responses=ANSWERS, summary="Spend by day")
+async def get_daily(request: Request, wanted: Chosen, page: Paged) -> SpendReport:
+    """Return spend day by day, the first day first."""
+    return await spend_report(request, ("day",), wanted, page)
+
+
+@router.get("/v1/spend/by-model", responses=ANSWERS, summary="Spend by model")
+async def get_by_model(request: Request, wanted: Chosen, page: Paged) -> SpendReport:
+    """Return spend by model, the dearest first."""
+    return await spend_report(request, ("model",), wanted, page)
+
+
+@router.get("/v1/spend/by-user", responses=ANSWERS, summary="Spend by user")
+async def get_by_user(request: Request, wanted: Chosen, page: Paged) -> SpendReport:
+    """Return spend by user, the dearest first."""
+    return await spend_report(request, ("user",), wanted, page)
+
+
+@router.get("/v1/spend/by-project", responses=ANSWERS, summary="Spend by project")
+async def get_by_project(request: Request, wanted: Chosen, page: Paged) -> SpendReport:
+    """Return spend by project, the dearest first."""
+    return await spend_report(request, ("project",), wanted, page)
+
+
+async def spend_report(
+    request: Request, by: Sequence[str], wanted: Wanted, page: Page
+) -> SpendReport:
+    """Return a page of a report, and the sum of all its pages."""
+    stretch, only = wanted.stretch, wanted.only
 
     def question(ledger: Ledger) -> SpendReport:
-        rows = spend_rows(ledger, dimensions, stretch, limit) if dimensions else []
+        rows = spend_rows(ledger, by, stretch, page.reach, only) if by else []
         return SpendReport(
-            by=list(dimensions),
+            by=list(by),
             start=stretch.start,
             end=stretch.end,
-            time_zone=tz,
-            total=Spend.model_validate(total_row(ledger, stretch)),
-            rows=[Spend.model_validate(row) for row in rows],
+            time_zone=stretch.zone,
+            total=Spend.model_validate(total_row(ledger, stretch, only)),
+            rows=[Spend.model_validate(row) for row in of_page(rows, page)],
+            next_offset=page.next_offset(len(rows)),
         )
 
     return await services(request).desk.ask(question)
