@@ -40,6 +40,8 @@ from taximeter.api.room import Limits, Room
 from taximeter.api.services import LedgerDesk, Services
 from taximeter.api_tokens import TokenFile
 from taximeter.otlp.intake import Intake
+from taximeter.page import live
+from taximeter.page import routes as page
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_producers.reservations import Reservations
@@ -121,6 +123,7 @@ def create_app(
     known = KnownTokens(TokenFile(tokens or data.api_tokens))
     app.add_middleware(Access, tokens=known, always=always_tokens)
     app.add_middleware(RequestCounts, counts=answered)  # around it: refusals count too
+    app.state.closing = _never  # until whoever serves it says when it ends
     routers = (
         events,
         spend,
@@ -137,12 +140,18 @@ def create_app(
         raw,
         reservations,
         traces,
+        page,
+        live,
     )
     for module in routers:
         app.include_router(module.router)
     explain_faults(app)
     describe_api(app)
     return app
+
+
+def _never() -> bool:
+    return False
 
 
 def _described() -> dict[str, Any]:

@@ -135,6 +135,7 @@ async def _serve(
     # signal has done its work.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    app.state.closing = lambda: server.should_exit  # streams end by themselves
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(_LOOK_SECONDS)
