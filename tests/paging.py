@@ -10,6 +10,7 @@ import random
 import socket
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -73,7 +74,7 @@ class PageSystem:
         """Let the ledger take charges in, as it would from Kafka."""
         for first in range(0, len(charges), _PACKED):
             self.sink.add([_record(charges[first : first + _PACKED])])
-        asyncio.run(self.sink.flush())
+        self._flush()
 
     def tell(self, topic: Topic, *events: tuple[bytes, BaseModel]) -> None:
         """Let the ledger take other events in."""
@@ -85,7 +86,12 @@ class PageSystem:
                 for key, event in events
             ]
         )
-        asyncio.run(self.sink.flush())
+        self._flush()
+
+    def _flush(self) -> None:
+        # In a thread of its own: a browser that is driven has a loop in this one.
+        with ThreadPoolExecutor(1) as alone:
+            alone.submit(lambda: asyncio.run(self.sink.flush())).result()
 
     def sql(self, query: str) -> list[tuple[Any, ...]]:
         """Answer a query from the very file that the page is made from."""

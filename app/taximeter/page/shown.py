@@ -13,7 +13,17 @@ from typing import Final
 from taximeter.moments import time_zone
 from taximeter.page.course import Bucket, Grain
 
-__all__ = ["change", "compact", "count", "exact", "label", "moment", "money", "percent"]
+__all__ = [
+    "change",
+    "compact",
+    "count",
+    "counted",
+    "exact",
+    "label",
+    "moment",
+    "money",
+    "percent",
+]
 
 _CENT: Final = Decimal("0.01")
 _MINUS: Final = "\N{MINUS SIGN}"  # as wide as a plus
@@ -52,6 +62,15 @@ def count(number: int | None) -> str:
     '1,234,567'
     """
     return _NOT_KNOWN if number is None else f"{number:,}"
+
+
+def counted(number: int, what: str) -> str:
+    """Return how many of something there are.
+
+    >>> counted(1, "call"), counted(2000, "call")
+    ('1 call', '2,000 calls')
+    """
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def compact(number: int) -> str:

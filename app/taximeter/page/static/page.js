@@ -80,10 +80,8 @@ function draw() {
         },
       },
       onHover: (event, items) => { event.native.target.style.cursor = items.length ? "pointer" : ""; },
-      onClick: (event) => {
-        const hit = chart.getElementsAtEventForMode(event, "nearest", { intersect: true }, false)[0];
-        const near = hit || chart.getElementsAtEventForMode(event, "index", { intersect: false }, false)[0];
-        if (near) location.assign(known.rows[near.index].href);
+      onClick: (event, items) => {
+        if (items.length) location.assign(known.rows[items[0].index].href);
       },
     },
   });
