@@ -177,7 +177,7 @@ def _tell_budgets(system: PageSystem) -> None:
         where = {"all": "true", "project": "project_id", "user": "user_id"}[kind]
         same = "" if kind == "all" else f" = '{subject}'"
         ((spent, calls),) = system.sql(
-            "SELECT sum(cost_usd), count(*) FROM charges "
+            "SELECT coalesce(sum(cost_usd), 0), count(*) FROM charges "
             f"WHERE {where}{same} AND occurred_at >= '2026-11-01'"
         )
         share = spent / Decimal(limit)
