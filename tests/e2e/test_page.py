@@ -11,6 +11,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from taximeter.api.credentials import COOKIE
+from taximeter.api_tokens import TokenFile
 from taximeter.page.shown import money
 from taximeter.state import DataDir
 from taximeter_schemas.clock import ManualClock
@@ -243,3 +245,37 @@ def test_what_is_away_or_wrong_is_said(
         assert answer.status == 422
         expect(page.get_by_text("'7x' is no length")).to_be_visible()
         assert Axe().run(page).violations_count == 0
+
+
+def test_behind_tokens_one_signs_in(
+    browser: Browser, system: PageSystem, tmp_path: Path
+) -> None:
+    """A token that may read opens the page it was asked for; scripts never see it."""
+    tokens = TokenFile(tmp_path / "tokens.json")
+    viewer = tokens.create("viewer", NOON, ("read",))
+    writer = tokens.create("writer", NOON, ("write",))
+    with (
+        serving_api(system.data, system.clock, tokens=tokens.path) as url,
+        browser.new_context(base_url=url) as context,
+    ):
+        page = context.new_page()
+        page.goto("/?last=30d&user=alice")
+        expect(page).to_have_url(re.compile("/sign-in"))
+        assert Axe().run(page).violations_count == 0
+        for text, words in (("no-token", "unknown"), (writer.text, "may not read")):
+            page.get_by_label("Token").fill(text)
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("alert")).to_contain_text(words)
+        page.get_by_label("Token").fill(viewer.text)
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(f"{url}/?last=30d&user=alice")
+        alice = "occurred_at >= '2026-10-24' AND user_id = 'alice'"
+        assert _usd(page, "#total") == _sum(system, alice)
+        expect(page.locator("#live")).to_have_attribute("data-state", "on")
+        assert viewer.text not in page.evaluate("document.cookie")
+        (kept,) = (c for c in context.cookies() if c.get("name") == COOKIE)
+        assert (kept.get("httpOnly"), kept.get("sameSite")) == (True, "Strict")
+        page.get_by_role("button", name="Sign out").click()
+        expect(page).to_have_url(f"{url}/sign-in")
+        page.goto("/")
+        expect(page).to_have_url(re.compile("/sign-in"))

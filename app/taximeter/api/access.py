@@ -3,7 +3,7 @@
 Every request needs a token, but for the paths that `OPEN` names, and as long as there
 are no tokens at all and `Access` was told that it may do without. What a token must be
 allowed to do follows from method and path; a route that nobody has thought of here
-needs the most.
+needs the most. Whoever opens the page without one is led to where it is asked for.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, cast
+from urllib.parse import urlencode
 
-from fastapi import Request
-from fastapi.responses import JSONResponse
-from starlette.datastructures import Headers
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from taximeter.api.credentials import credentials
 from taximeter.api.known_tokens import KnownTokens
 from taximeter.api.rates import Rates
 from taximeter.api_tokens import ApiToken, Permission
@@ -28,10 +29,19 @@ __all__ = ["OPEN", "Access", "Caller", "caller", "needed"]
 
 log = logging.getLogger(__name__)
 
-OPEN: Final = ("/healthz", "/openapi.json", "/docs", "/redoc")
+OPEN: Final = (
+    "/healthz",
+    "/openapi.json",
+    "/docs",
+    "/redoc",
+    "/static",
+    "/sign-in",
+    "/sign-out",
+)
 """Paths, and all below them, that tell nothing of anybody's spend."""
 
 _WRITING: Final = ("/v1/events", "/v1/raw", "/v1/traces", "/v1/reservations")
+_WHO: Final = 401
 _ASKING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -63,7 +73,10 @@ class _Refusal(NamedTuple):
     detail: str
     headers: dict[str, str]
 
-    def answer(self) -> JSONResponse:
+    def answer(self, scope: Scope) -> Response:
+        if self.status == _WHO and (scope["method"], scope["path"]) == ("GET", "/"):
+            view = urlencode({"next": f"/?{scope['query_string'].decode('latin-1')}"})
+            return RedirectResponse(f"/sign-in?{view}", 303)
         return JSONResponse({"detail": self.detail}, self.status, self.headers)
 
 
@@ -106,7 +119,7 @@ class Access:
         if scope["type"] == "http":
             found = self._let_in(scope)
             if isinstance(found, _Refusal):
-                await found.answer()(scope, receive, send)
+                await found.answer(scope)(scope, receive, send)
                 return
             scope.setdefault("state", {})["caller"] = found
         await self._app(scope, receive, send)
@@ -129,13 +142,13 @@ class Access:
         return self._allowed(token, need)
 
     def _token(self, scope: Scope) -> ApiToken | _Refusal:
-        kind, _, text = Headers(scope=scope).get("authorization", "").partition(" ")
-        if kind.lower() != "bearer" or not text.strip():
+        text = credentials(scope)
+        if text is None:
             return _unknown(
                 "this API needs a token: send 'Authorization: Bearer …' "
                 "('taximeter tokens create' makes one)"
             )
-        token = self._tokens.named_by(text.strip())
+        token = self._tokens.named_by(text)
         return token or _unknown("this token is unknown or revoked", "invalid_token")
 
     def _allowed(self, token: ApiToken, need: Permission) -> Caller | _Refusal:
@@ -150,7 +163,7 @@ class Access:
 
 
 def _unknown(detail: str, error: str | None = None) -> _Refusal:
-    return _Refusal(401, detail, _asks(**({"error": error} if error else {})))
+    return _Refusal(_WHO, detail, _asks(**({"error": error} if error else {})))
 
 
 def _asks(**facts: str) -> dict[str, str]:

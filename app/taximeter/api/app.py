@@ -40,7 +40,7 @@ from taximeter.api.room import Limits, Room
 from taximeter.api.services import LedgerDesk, Services
 from taximeter.api_tokens import TokenFile
 from taximeter.otlp.intake import Intake
-from taximeter.page import live
+from taximeter.page import live, sign_in
 from taximeter.page import routes as page
 from taximeter.state import DataDir
 from taximeter_producers.kafka import KafkaEmitter
@@ -121,6 +121,7 @@ def create_app(
     app = FastAPI(lifespan=lifespan, **_described())
     app.add_middleware(BodyBounds, limits=room.limits)
     known = KnownTokens(TokenFile(tokens or data.api_tokens))
+    app.state.tokens = known
     app.add_middleware(Access, tokens=known, always=always_tokens)
     app.add_middleware(RequestCounts, counts=answered)  # around it: refusals count too
     app.state.closing = _never  # until whoever serves it says when it ends
@@ -142,6 +143,7 @@ def create_app(
         traces,
         page,
         live,
+        sign_in,
     )
     for module in routers:
         app.include_router(module.router)

@@ -16,6 +16,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from taximeter.api.asking import FILTERS
+from taximeter.api.credentials import COOKIE
 from taximeter.api.services import Services, services
 from taximeter.api.system import system_health
 from taximeter.page import words
@@ -80,9 +81,8 @@ async def _parts(
 ) -> AsyncIterator[str]:
     """Yield the page: its head at once, the rest as it is known."""
     yield render("top.html", **_top(request, view, now))
-    spent, rest = _spent(at, view, now), _rest(at, view, now)
-    for part in (spent, rest):
-        yield await part
+    yield await _spent(at, view, now)
+    yield await _rest(at, view, now)
     yield render("end.html", view=view)
 
 
@@ -96,7 +96,7 @@ def _top(request: Request, view: View, now: datetime) -> dict[str, Any]:
         "zone_known": ZONE_COOKIE in request.cookies,
         "filters": FILTERS,
         "custom": words.custom_stretch(view),
-        "signed_in": False,
+        "signed_in": COOKIE in request.cookies,
     }
 
 

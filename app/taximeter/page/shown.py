@@ -27,6 +27,8 @@ __all__ = [
 
 _CENT: Final = Decimal("0.01")
 _MINUS: Final = "\N{MINUS SIGN}"  # as wide as a plus
+_THOUSAND: Final = 1000
+_HUNDRED: Final = 100
 _NOT_KNOWN: Final = "\N{EN DASH}"
 
 
@@ -76,15 +78,16 @@ def counted(number: int, what: str) -> str:
 def compact(number: int) -> str:
     """Return a whole number in three digits or so.
 
-    >>> compact(999), compact(12345), compact(1_999_999), compact(2_500_000_000)
-    ('999', '12.3k', '2.0M', '2.5G')
+    >>> compact(999), compact(12345), compact(988_000), compact(2_500_000_000)
+    ('999', '12.3k', '988k', '2.5G')
     """
-    size = Decimal(number)
-    for unit in ("", "k", "M"):
-        if size < 1000:  # noqa: PLR2004
-            return f"{size:.1f}{unit}" if unit else f"{number}"
-        size /= 1000
-    return f"{size:,.1f}G"
+    size, unit = Decimal(number), ""
+    for larger in ("k", "M", "G"):
+        if size < _THOUSAND:
+            break
+        size, unit = size / _THOUSAND, larger
+    places = 1 if unit and size < _HUNDRED else 0
+    return f"{size:,.{places}f}{unit}"
 
 
 def percent(share: Decimal | None) -> str:

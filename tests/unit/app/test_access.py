@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 
 from taximeter.api.access import OPEN, Access, caller, needed
 from taximeter.api.app import create_app
+from taximeter.api.credentials import COOKIE
 from taximeter.api.known_tokens import KnownTokens
 from taximeter.api_tokens import ApiToken, Permission, TokenFile
 from taximeter.broker.ports import is_loopback
@@ -95,6 +96,32 @@ async def test_a_token_may_do_what_it_was_made_for(
     assert tuple(answer.status_code for answer in answers) == allowed
     (refused, _) = (answer for answer in answers if answer.status_code == 403)
     assert "token 'ci' may not do this: it needs" in refused.json()["detail"]
+
+
+async def test_a_cookie_will_do_for_what_reads(file: TokenFile) -> None:
+    """Nobody can have a browser change anything with it; a header goes before it."""
+    text = file.create("ci", NOON, ("read", "write", "admin")).text
+    async with _guarded(file) as client:
+        client.cookies.set(COOKIE, text)
+        answers = [
+            await client.get("/v1/spend"),
+            await client.post("/v1/events"),
+            await client.put("/v1/budgets/a"),
+            await client.get("/v1/spend", headers=_bearing("secret")),
+        ]
+    assert [answer.status_code for answer in answers] == [200, 401, 401, 401]
+
+
+async def test_who_opens_the_page_is_asked_for_a_token_there(file: TokenFile) -> None:
+    """The way leads back to the view; nothing else is led anywhere."""
+    file.create("ci", NOON)
+    async with _guarded(file) as client:
+        page = await client.get("/?user=ada&last=30d")
+        asked = await client.get("/v1/spend")
+    assert page.status_code == 303
+    expected = "/sign-in?next=%2F%3Fuser%3Dada%26last%3D30d"
+    assert page.headers["location"] == expected
+    assert asked.status_code == 401
 
 
 async def test_a_token_is_held_to_its_rate(file: TokenFile) -> None:

@@ -173,7 +173,11 @@ function follow() {
     }
   });
   stream.addEventListener("away", (event) => say("away", "not live: no ledger", JSON.parse(event.data).why));
-  stream.addEventListener("error", () => say("away", "not live", "The API does not answer."));
+  stream.addEventListener("error", () => {
+    say("away", "not live", "The API does not answer.");
+    // Refused, and not only cut: the token may be worth nothing any more.
+    if (stream.readyState === EventSource.CLOSED) look().catch(() => {});
+  });
   addEventListener("pagehide", () => stream.close());
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 }
