@@ -31,6 +31,7 @@ RANGES: Final = {
 """The stretches that one click away, by what the address says."""
 
 _TIME: Final = ("from", "to", "last", "month")
+_YEARS: Final = range(1990, 2200)
 _LONGEST: Final = 256
 _MOST_ROWS: Final = 1_000
 # What a click on a value of a dimension leads to: what it was spent on, or who did.
@@ -94,7 +95,13 @@ class View:
             ConfigurationError: the address says none that there is.
         """
         start, end, last, month = (self.time.get(name) for name in _TIME)
-        return stretch_of(Asked(start, end, last, month, None, self.zone), now)
+        found = stretch_of(Asked(start, end, last, month, None, self.zone), now)
+        for moment in (found.start, found.end):
+            if moment is not None and moment.year not in _YEARS:
+                raise ConfigurationError(
+                    f"the page shows the years {_YEARS[0]} to {_YEARS[-1]}"
+                )
+        return found
 
     @property
     def href(self) -> str:

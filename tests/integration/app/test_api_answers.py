@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -14,10 +15,22 @@ from taximeter.api.app import create_app
 from taximeter.state import DataDir
 from taximeter_schemas.clock import ManualClock
 from taximeter_schemas.topics import Topics
+from taximeter_sinks.decode import RawRecord
+from taximeter_sinks.duckdb_sink import DuckDBSink
 from taximeter_sinks.queries import Ledger
-from tests.builders import NOON
+from tests.alerting import a_crossing
+from tests.builders import NOON, an_id
 from tests.integration.sinks.reported import write_ledger
 
+_ALERTS = (
+    a_crossing(alert_id=an_id("80"), threshold_percent=80),
+    a_crossing(
+        alert_id=an_id("100"),
+        threshold_percent=100,
+        spent_usd="10.50",
+        raised_at=NOON + timedelta(minutes=1),
+    ),
+)
 _NO_KAFKA = "127.0.0.1:1"
 _NOW = NOON + timedelta(minutes=1, seconds=30)
 
@@ -27,6 +40,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DataDir:
     """Give a ledger with a bit of everything."""
     data = DataDir(tmp_path_factory.mktemp("answers"))
     write_ledger(data.ledger)
+    sink = DuckDBSink(data.ledger, Topics())
+    topic = Topics().budget_alerts.name
+    for offset, alert in enumerate(_ALERTS):
+        value = alert.model_dump_json().encode()
+        sink.add([RawRecord(topic, 0, offset, b"prod", value)])
+    asyncio.run(sink.flush())
+    # As an older release has written it: without the event itself.
+    sink.ledger.execute("UPDATE alerts SET event = NULL WHERE threshold_percent = 80")
+    sink.close()
     return data
 
 
@@ -125,6 +147,16 @@ def test_what_has_no_price_is_told_and_so_is_where_spend_goes(
     assert [row["user"] for row in rows] == ["ada", "bob"]
     for row in rows:
         assert Decimal(row["projected_usd"]) >= Decimal(row["spent_usd"])
+
+
+def test_alerts_are_told_in_words(api: TestClient) -> None:
+    """The newest first, also one that an older release has kept; page by page."""
+    first = _get(api, "/v1/alerts?limit=1")
+    second = _get(api, f"/v1/alerts?limit=1&offset={first['next_offset']}")
+    words = [page["alerts"][0]["words"] for page in (first, second)]
+    assert "alice has spent 10.50 of 10.00 USD" in words[0]
+    assert "alice has spent 8.50 of 10.00 USD" in words[1]
+    assert second["next_offset"] is None
 
 
 def test_health_is_told_with_kafka_away(api: TestClient) -> None:

@@ -74,3 +74,21 @@ def test_what_there_is_not_is_told(name: str, value: str) -> None:
     """A wrong address is an error in words, whatever it is."""
     with pytest.raises(ConfigurationError):
         View.parse([(name, value)])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("last", "7x"),
+        ("last", "99999y"),
+        ("month", "2026-13"),
+        ("from", "0001-01-01"),
+        ("to", "9999-12-31T23:59"),
+        ("from", "yesterday"),
+    ],
+)
+def test_a_stretch_that_nobody_can_see_is_told(name: str, value: str) -> None:
+    """Before anything is asked, and before the page has begun."""
+    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    with pytest.raises(ConfigurationError):
+        View.parse([(name, value)], "Asia/Tokyo").stretch(now)
