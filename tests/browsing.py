@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 __all__ = ["a_browser", "chromium"]
 
@@ -24,6 +24,9 @@ _NAMES: Final = (
 _INSTALL: Final = "apt-get install -y --no-install-recommends chromium"
 _INSTALL_SECONDS: Final = 600
 _ROOT: Final = 0
+
+# What is expected comes at once on an idle machine; this is for one that is not.
+expect.set_options(timeout=30_000)
 
 
 @contextmanager

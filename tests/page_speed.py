@@ -22,6 +22,7 @@ from taximeter.page.figures import ask_card, ask_now, ask_plans, ask_spent
 from taximeter.page.view import View
 from taximeter.reading import open_ledger
 from taximeter_sinks.queries import Ledger
+from taximeter_sinks.quick_sums import QUICK_SUMS, with_quick_sums
 from tests.browsing import a_browser
 from tests.builders import NOON
 from tests.paging import PageSystem, a_call, served_page
@@ -31,9 +32,8 @@ _TIMES: Final = 5
 _PAINT: Final = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
 # A year of calls in the order in which they came: 1,000 users, 50 projects, 40 models.
-_CALLS: Final = """
-    INSERT INTO charges BY NAME
-    SELECT template.* REPLACE (
+_CALLS: Final = """(
+    SELECT template.* EXCLUDE ({quick}) REPLACE (
         uuid() AS event_id,
         TIMESTAMPTZ '{until}' - to_seconds(31536000.0 * ({rows} - n) / {rows})
             AS occurred_at,
@@ -41,12 +41,13 @@ _CALLS: Final = """
         'project-' || (hash(n + 1) % 50) AS project_id,
         'model-' || (hash(n + 2) % 40) AS model,
         (0.000001 * (hash(n + 3) % 90000))::DECIMAL(38, 12) AS cost_usd,
+        (0.000001 * (hash(n + 3) % 90000))::DECIMAL(38, 12) AS list_cost_usd,
         1000000 + n AS source_offset
     )
     FROM range({rows}) AS numbers(n),
         (SELECT * FROM charges WHERE cost_usd IS NOT NULL LIMIT 1) AS template
     ORDER BY n
-"""
+)"""
 
 
 def main() -> None:
@@ -58,7 +59,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         call = a_call("0.01", occurred_at=NOON)
         with served_page(Path(folder), [call]) as system:
-            query = _CALLS.format(rows=asked.rows, until=NOON.isoformat())
+            calls = _CALLS.format(
+                rows=asked.rows, until=NOON.isoformat(), quick=", ".join(QUICK_SUMS)
+            )
+            query = f"INSERT INTO charges BY NAME {with_quick_sums(calls)}"
             system.sink.ledger.execute(query)
             with _written(system, asked.rate):
                 _measure(system)
