@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -29,7 +30,10 @@ _HALF_A_CENT = Decimal("0.005")
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PageSystem]:
     """Give a month of calls, and the page that shows them."""
-    with served_page(tmp_path_factory.mktemp("page"), a_month(1500)) as system:
+    # More digits than a float has: one on the way would be seen.
+    large = a_call("123456.789012345678", occurred_at=NOON - timedelta(days=3))
+    calls = [large, *a_month(1500)]
+    with served_page(tmp_path_factory.mktemp("page"), calls) as system:
         yield system
 
 
