@@ -27,6 +27,7 @@ from taximeter_producers.attribution import (
 )
 from taximeter_producers.call_ids import call_event_id, request_id_in
 from taximeter_producers.emitter import Rarely, TakesEvents
+from taximeter_producers.litellm_operations import STANDARD_TIERS, operation_of
 from taximeter_producers.litellm_usage import chosen_for, part, usage_of
 from taximeter_producers.provider_usage import usage_not_understood
 from taximeter_producers.usage_shapes.bodies import Part
@@ -44,29 +45,6 @@ __all__ = ["LiteLLMCallback", "attribution_in_call"]
 
 log = logging.getLogger(__name__)
 
-# litellm's name of a call, without the "a" of its async form -> our `operation`.
-# What is not here (reading a stored response, files, threads, …) bills no call.
-_OPERATIONS: Final = {
-    "completion": "chat",
-    "text_completion": "completion",
-    "responses": "responses",
-    "anthropic_messages": "chat",
-    "generate_content": "chat",
-    "generate_content_stream": "chat",
-    "embedding": "embedding",
-    "image_generation": "image_generation",
-    "image_edit": "image_edit",
-    "transcription": "transcription",
-    "speech": "speech",
-    "rerank": "rerank",
-    "moderation": "moderation",
-    "ocr": "ocr",
-    "search": "search",
-    "create_video": "video_generation",
-    "video_generation": "video_generation",
-    "decisions": "decisions",
-}
-_STANDARD_TIERS: Final = frozenset({"auto", "default", "on_demand", "standard_only"})
 # These say themselves what a call cost; for others, litellm computes `usage.cost`.
 _STATE_THEIR_COST: Final = frozenset({"openrouter", "perplexity"})
 _NOTE: Final = "taximeter_attribution"
@@ -110,7 +88,7 @@ class LiteLLMCallback(CustomLogger):
         self.callback_key = uuid4().hex
         self._emitter = emitter
         self._source = source
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self._rarely = Rarely()
 
     def log_pre_api_call(self, model: str, messages: object, kwargs: object) -> None:
@@ -143,6 +121,10 @@ class LiteLLMCallback(CustomLogger):
         """Emit an async call that failed."""
         self._emit(kwargs, response_obj, start_time, end_time, failed=True)
 
+    def whom(self, call: object) -> dict[str, object]:
+        """Return whom litellm's own dictionary of a call says that it is for."""
+        return dict(attribution_in_call(call))
+
     def _emit(
         self,
         call: object,
@@ -169,7 +151,7 @@ class LiteLLMCallback(CustomLogger):
         *,
         failed: bool,
     ) -> UsageRecorded | UsageNotUnderstood | None:
-        operation = _operation(part(call, "call_type"))
+        operation = operation_of(part(call, "call_type"))
         if operation is None or part(call, "cache_hit") is True:
             return None
         if isinstance(part(call, "exception"), BudgetExceeded | BudgetUnknown):
@@ -181,8 +163,8 @@ class LiteLLMCallback(CustomLogger):
         noted = part(call, _NOTE)
         by = noted if isinstance(noted, Attribution) else current_attribution()
         fields: dict[str, object] = {
-            "event_id": _event_id(provider, call, response, start),
-            "occurred_at": _moment(start, self._clock),
+            "event_id": _event_id(provider, call, response, start, failed=failed),
+            "occurred_at": _moment(start, self.clock),
             "source": self._source,
             "provider": provider,
             "model": _model(operation, provider, call),
@@ -193,11 +175,11 @@ class LiteLLMCallback(CustomLogger):
         }
         said = {name: value for name, value in fields.items() if value is not None}
         said |= chosen_for(operation, call, response)
-        whom = attribution_in_call(call) | attributed(by)
+        whom = self.whom(call) | attributed(by)
         try:
             usage = usage_of(operation, call, response)
         except UsageUnreadable as error:
-            return usage_not_understood(error, clock=self._clock, **whom | said)
+            return usage_not_understood(error, clock=self.clock, **whom | said)
         outcome = {
             "usage": usage,
             "usage_source": _usage_source(call, response, failed=failed),
@@ -208,16 +190,15 @@ class LiteLLMCallback(CustomLogger):
         return UsageRecorded.model_validate(whom | said | outcome)
 
 
-def _operation(call_type: object) -> str | None:
-    name = str(getattr(call_type, "value", call_type))
-    return _OPERATIONS.get(name) or _OPERATIONS.get(name.removeprefix("a"))
-
-
-def _event_id(provider: str, call: object, response: object, start: object) -> UUID:
+def _event_id(
+    provider: str, call: object, response: object, start: object, *, failed: bool
+) -> UUID:
     """Return the id that both of litellm's hooks, and other integrations, arrive at."""
-    failed = part(part(call, "exception"), "litellm_response_headers")
+    # What succeeded on a second attempt still has the exception of the first.
+    refused = part(call, "exception") if failed else None
+    answered = part(refused, "litellm_response_headers")
     sent_along = part(part(call, "optional_params"), "extra_headers")
-    request_id = request_id_in(failed or part(call, "response_headers"), sent_along)
+    request_id = request_id_in(answered or part(call, "response_headers"), sent_along)
     named = call_event_id(provider, part(response, "id"), request_id)
     if named is not None:
         return named
@@ -268,7 +249,7 @@ def _service_tier(operation: str, call: object, response: object) -> str:
         part(response, "usage"), "service_tier"
     )
     tier = label(served or asked) or "standard"
-    return "standard" if tier in _STANDARD_TIERS else tier
+    return "standard" if tier in STANDARD_TIERS else tier
 
 
 def _stated_cost_usd(provider: str, call: object, response: object) -> Decimal | None:

@@ -353,3 +353,24 @@ def test_two_callbacks_of_one_source_both_hear_of_a_call(
     litellm.callbacks = [*litellm.callbacks, LiteLLMCallback(other, source="tests")]
     completion(**CALL)
     assert arrived(other).event_id == arrived(emitter).event_id
+
+
+def test_a_second_attempt_is_not_taken_for_the_first() -> None:
+    """What succeeds after a failure has an id of its own, not the failed request's."""
+    emitter = MemoryEmitter()
+    refused = RateLimitError("slow down", "openai", "m")
+    headers = {"x-request-id": "req_0123456789abcdef"}
+    refused.litellm_response_headers = headers  # type: ignore[attr-defined]
+    call: dict[str, Any] = {
+        "call_type": "aembedding",
+        "custom_llm_provider": "openai",
+        "model": "m",
+        "litellm_call_id": "c",
+        "exception": refused,
+    }
+    callback = LiteLLMCallback(emitter)
+    callback.log_failure_event(call, None, STARTED_AT, None)
+    answer = {"usage": {"prompt_tokens": 5, "total_tokens": 5}}
+    callback.log_success_event(call, answer, STARTED_AT + timedelta(seconds=1), None)
+    failed, answered = emitter.sent
+    assert failed.event_id != answered.event_id
