@@ -13,7 +13,7 @@ from taximeter_schemas.errors import BrokerUnavailable
 from taximeter_schemas.records import MAX_EVENT_BYTES, Fault, kept_usage, read_emitted
 from taximeter_schemas.usage import EmittedEvent, UsageEvent
 
-__all__ = ["MAX_LINE_BYTES", "Emission", "emit_lines", "lines_of"]
+__all__ = ["MAX_LINE_BYTES", "Emission", "emit_lines", "lines_of", "settle"]
 
 MAX_LINE_BYTES: Final = 1024 * 1024
 
@@ -33,7 +33,9 @@ class Emission:
     rejected: int = 0
 
 
-def lines_of(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+def lines_of(
+    file: BinaryIO, most: int = MAX_LINE_BYTES
+) -> Iterator[tuple[int, bytes | None]]:
     r"""Yield each line that is not blank, with its number; None for one too long.
 
     >>> from io import BytesIO
@@ -41,9 +43,9 @@ def lines_of(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
     [(1, b'{}'), (3, None), (4, b'[]')]
     """
     number = 0
-    while line := file.readline(MAX_LINE_BYTES + 1):
+    while line := file.readline(most + 1):
         number += 1
-        if len(line) > MAX_LINE_BYTES and not line.endswith(b"\n"):
+        if len(line) > most and not line.endswith(b"\n"):
             _skip_rest(file)
             yield number, None
         elif stripped := line.strip():
@@ -83,9 +85,9 @@ def emit_lines(
             emission.accepted += 1
             under_way += 1
             if under_way >= _UNDER_WAY:
-                _settle(emitter)
+                settle(emitter)
                 under_way = 0
-    _settle(emitter)
+    settle(emitter)
     return emission
 
 
@@ -111,7 +113,12 @@ def _why(reading: UsageEvent | Fault) -> str:
     return f"{reading.reason}: {reading.detail}" if isinstance(reading, Fault) else ""
 
 
-def _settle(emitter: KafkaEmitter) -> None:
+def settle(emitter: KafkaEmitter) -> None:
+    """Wait until Kafka has all that was emitted, unless it is on disk.
+
+    Raises:
+        BrokerUnavailable: it took nothing for a minute.
+    """
     if emitter.durability == "spool":
         return
     if not emitter.flush(_PATIENCE_SECONDS):

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "up": "Run everything: broker, workers, sink and API, supervised.",
     "emit": "Send usage events, one JSON object a line.",
     "run": "Run a program, unless budgets have no room for its calls.",
+    "import": "Import logs of litellm, Langfuse, Helicone, llm, providers, CSV.",
     "report": "Show spend by user, model, project, day, …",
     "compare": "Hold periods, projects or models against each other.",
     "expensive": "Show the dearest conversations, endpoints and calls.",
@@ -49,6 +50,8 @@ COMMANDS: Final = {
     "bench": "Measure, and print the table of targets.",
 }
 
+# A module cannot have the name of a Python statement.
+_MODULES: Final = {"import": "import_logs"}
 _INTERRUPTED: Final = 130
 _FAILED: Final = 1
 
@@ -62,7 +65,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"taximeter.cli.{cmd_name.replace('-', '_')}")
+        name = _MODULES.get(cmd_name, cmd_name.replace("-", "_"))
+        module = import_module(f"taximeter.cli.{name}")
         command: click.Command = module.command
         return command
 

@@ -16,6 +16,7 @@ __all__ = [
     "data_option",
     "format_option",
     "metrics_option",
+    "named_values",
     "report_format_option",
     "tag_option",
     "topic_options",
@@ -80,6 +81,15 @@ def tag_option(function: F) -> F:
 def _tags(
     _: click.Context, option: click.Parameter, given: Iterable[str]
 ) -> dict[str, str]:
+    return named_values(given, option)
+
+
+def named_values(given: Iterable[str], option: click.Parameter) -> dict[str, str]:
+    """Return what was given as NAME=VALUE.
+
+    Raises:
+        click.BadParameter: one is not that.
+    """
     tags: dict[str, str] = {}
     for text in given:
         name, sign, value = text.partition("=")
