@@ -105,6 +105,7 @@ class KafkaEmitter:
             raise ConfigurationError('durability "spool" needs a spool_dir')
         topic = (topics or Topics()).usage.name
         self.bootstrap = bootstrap
+        self.linger_ms = linger_ms
         self._plan = Plan(
             bootstrap=bootstrap,
             topic=topic,

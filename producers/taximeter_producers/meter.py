@@ -176,6 +176,7 @@ def _emitter(chosen: MeterSettings) -> Emitter:
         spool_max_bytes=chosen.spool_max_bytes,
         spool_max_age=chosen.spool_max_age,
         max_pending=chosen.max_pending,
+        linger_ms=chosen.linger_ms,
     )
 
 

@@ -14,6 +14,7 @@ import taximeter.litellm_proxy as module
 from taximeter.litellm_proxy import LiteLLM_PROXY_Callback
 from taximeter_producers import meter
 from taximeter_producers.emitter import MemoryEmitter
+from taximeter_producers.kafka import KafkaEmitter
 from taximeter_schemas.clock import ManualClock
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.usage import UsageRecorded
@@ -103,3 +104,21 @@ def test_the_callback_is_made_when_it_is_asked_for(
 def test_a_name_says_that_it_keeps_accounts() -> None:
     """Litellm tells callbacks of `no-log` requests only if `_PROXY_` is in the name."""
     assert "_PROXY_" in LiteLLM_PROXY_Callback.__name__
+
+
+@pytest.mark.parametrize(("set_to", "linger_ms"), [(None, 500), ("20", 20)])
+def test_events_of_a_proxy_are_gathered_for_longer(
+    set_to: str | None, linger_ms: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent one by one they would cost the proxy more than they do; a setting wins."""
+    monkeypatch.setenv("TAXIMETER_BOOTSTRAP", "127.0.0.1:1")
+    if set_to is not None:
+        monkeypatch.setenv("TAXIMETER_LINGER_MS", set_to)
+    try:
+        _ = module.callback
+        emitter = meter.start().emitter
+        assert isinstance(emitter, KafkaEmitter)
+        assert emitter.linger_ms == linger_ms
+    finally:
+        vars(module).pop("callback", None)
+        meter.stop(0)
