@@ -26,7 +26,10 @@ from taximeter_producers.meter import start
 from taximeter_producers.meter_settings import PREFIX
 from taximeter_schemas.clock import Clock
 
-__all__ = ["LiteLLM_PROXY_Callback", "callback"]  # noqa: F822 - made when asked for
+__all__ = ["LiteLLM_PROXY_Callback", "callback"]
+
+callback: LiteLLM_PROXY_Callback
+"""What the proxy's configuration names; made when it is asked for."""
 
 _SOURCE: Final = "litellm-proxy"
 # At some tens of requests a second, sending each event by itself takes more CPU time

@@ -25,7 +25,7 @@ class Files:
     def __init__(self, paths: Sequence[Path], form: Form | None = None) -> None:
         self.total = sum(path.stat().st_size for path in paths)
         self._paths = paths
-        self._form = form
+        self._form: Form | None = form
         self._before = 0
         self._open: BinaryIO | None = None
 

@@ -97,7 +97,7 @@ def test_the_callback_is_made_when_it_is_asked_for(
         assert module.callback is module.callback
         assert isinstance(module.callback, LiteLLM_PROXY_Callback)
     finally:
-        vars(module).pop("callback", None)
+        module.__dict__.pop("callback", None)
         meter.stop()
 
 
@@ -120,5 +120,5 @@ def test_events_of_a_proxy_are_gathered_for_longer(
         assert isinstance(emitter, KafkaEmitter)
         assert emitter.linger_ms == linger_ms
     finally:
-        vars(module).pop("callback", None)
+        module.__dict__.pop("callback", None)
         meter.stop(0)
