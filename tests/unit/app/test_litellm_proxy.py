@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,6 +35,10 @@ class _Request:
             "litellm_call_id": "c-1",
             "litellm_params": {"metadata": {"user_api_key_user_id": "ada"}},
         }
+
+
+def _forget() -> None:
+    sys.modules[module.__name__].__dict__.pop("callback", None)
 
 
 def _sent(emitter: MemoryEmitter) -> list[UsageRecorded]:
@@ -97,7 +102,7 @@ def test_the_callback_is_made_when_it_is_asked_for(
         assert module.callback is module.callback
         assert isinstance(module.callback, LiteLLM_PROXY_Callback)
     finally:
-        module.__dict__.pop("callback", None)
+        _forget()
         meter.stop()
 
 
@@ -120,5 +125,5 @@ def test_events_of_a_proxy_are_gathered_for_longer(
         assert isinstance(emitter, KafkaEmitter)
         assert emitter.linger_ms == linger_ms
     finally:
-        module.__dict__.pop("callback", None)
+        _forget()
         meter.stop(0)
