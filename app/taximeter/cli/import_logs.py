@@ -81,7 +81,7 @@ def command(
     where: Where,
     output: Format,
 ) -> None:
-    """Import logs: litellm, langfuse, helicone, openai, anthropic, llm, csv or jsonl.
+    """Import logs: litellm, langfuse, helicone, openai, anthropic, csv or jsonl.
 
     Each call that is logged becomes an event of its own time, with an id derived from
     the log's: importing a file twice, or files that overlap, changes nothing. Prints
