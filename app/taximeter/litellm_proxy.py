@@ -93,10 +93,13 @@ class LiteLLM_PROXY_Callback(LiteLLMCallback):  # noqa: N801 - see below
     async def async_log_failure_event(
         self, kwargs: object, response_obj: object, start_time: object, end_time: object
     ) -> None:
-        """Emit a stream that broke off; failed attempts have been told by then."""
-        if part(kwargs, "combined_usage_object") is not None or not part(
-            kwargs, _FAILED
-        ):
+        """Emit a stream that broke off.
+
+        Failed attempts have been told by then, and what the proxy refused itself (a
+        wrong key, an unknown model) never began one.
+        """
+        began = part(kwargs, _BEGAN) is not None and not part(kwargs, _FAILED)
+        if began or part(kwargs, "combined_usage_object") is not None:
             await super().async_log_failure_event(
                 kwargs, response_obj, start_time, end_time
             )

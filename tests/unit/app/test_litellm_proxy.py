@@ -89,6 +89,17 @@ async def test_a_stream_that_broke_off_is_an_event() -> None:
     assert event.usage.text_input_tokens == 7
 
 
+async def test_what_the_proxy_refused_is_no_event() -> None:
+    """A wrong key, or an unknown model, is told as a failure and never began."""
+    emitter, request = MemoryEmitter(), _Request()
+    callback = LiteLLM_PROXY_Callback(emitter)
+    details = request.model_call_details | {"exception": ValueError("no such model")}
+    await callback.async_log_failure_event(
+        kwargs=details, response_obj=None, start_time=NOON, end_time=NOON
+    )
+    assert _sent(emitter) == []
+
+
 def test_the_callback_is_made_when_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
