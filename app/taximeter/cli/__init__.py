@@ -24,7 +24,6 @@ COMMANDS: Final = {
     "emit": "Send usage events, one JSON object a line.",
     "run": "Run a program, unless budgets have no room for its calls.",
     "import": "Import logs of litellm, Langfuse, Helicone, llm, providers, CSV.",
-    "import": "Import logs of litellm, Langfuse, Helicone, providers, CSV.",
     "report": "Show spend by user, model, project, day, …",
     "compare": "Hold periods, projects or models against each other.",
     "expensive": "Show the dearest conversations, endpoints and calls.",
