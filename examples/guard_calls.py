@@ -1,6 +1,6 @@
 """Asks the budgets before each call of litellm's, and obeys.
 
-    pip install 'taximeter[llm]'
+    pip install 'taximeter[litellm]'
     python examples/guard_calls.py HOST:PORT USER [REASON]
 
 It makes three calls for the user and says what became of them. With a reason the

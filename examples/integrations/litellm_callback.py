@@ -1,6 +1,6 @@
 """Meters litellm through its callback.
 
-pip install taximeter[llm]
+pip install taximeter[litellm]
 TAXIMETER_BOOTSTRAP=localhost:9092 OPENAI_API_KEY=… python litellm_callback.py
 """
 
