@@ -26,7 +26,7 @@ from taximeter_schemas.usage import (
     UsageRecorded,
 )
 
-__all__ = ["SOURCE", "ForWhom", "event_of", "logged_event_id", "provider_of"]
+__all__ = ["SOURCE", "ForWhom", "event_of", "logged_event_id", "sold_as"]
 
 SOURCE: Final = "llm"
 """What these events name as their source."""
@@ -35,7 +35,7 @@ _UNKNOWN: Final = "unknown"
 _BYTES_A_TOKEN: Final = 4
 
 # How the models of those providers are called that the tool names without a prefix.
-_BEGINNINGS: Final = {
+_FAMILIES: Final = {
     "gpt": "openai",
     "chatgpt": "openai",
     "o1": "openai",
@@ -82,21 +82,22 @@ def logged_event_id(row: LoggedCall) -> UUID:
     return derived_id("llm", row.id)
 
 
-def provider_of(model: str) -> str:
-    """Return who sells a model of the tool's, by its name; "unknown" if that is open.
+def sold_as(model: str) -> tuple[str, str]:
+    """Return provider and model, as events name them, of a model of the tool's.
 
-    >>> provider_of("gpt-4o-mini"), provider_of("anthropic/claude-opus-4-0")
-    ('openai', 'anthropic')
-    >>> provider_of("o4-mini"), provider_of("llama3.2:latest")
-    ('openai', 'unknown')
+    A provider that its name does not tell is "unknown", and the model has no price
+    until somebody states one.
+
+    >>> sold_as("gpt-4o-mini"), sold_as("anthropic/claude-opus-4-0")
+    (('openai', 'gpt-4o-mini'), ('anthropic', 'claude-opus-4-0'))
+    >>> sold_as("o4-mini"), sold_as("llama3.2:latest")
+    (('openai', 'o4-mini'), ('unknown', 'llama3.2:latest'))
     """
-    prefix, slash, _ = model.partition("/")
-    if slash and prefix:
-        return prefix
-    beginning = model.lower().split("-")[0].split(":")[0].rstrip(".0123456789")
-    return _BEGINNINGS.get(model.lower().split("-")[0]) or _BEGINNINGS.get(
-        beginning, _UNKNOWN
-    )
+    prefix, slash, name = model.partition("/")
+    if slash and prefix and name:
+        return prefix, name
+    family = model.lower().split("-")[0].split(":")[0]
+    return _FAMILIES.get(family, _UNKNOWN), model
 
 
 def event_of(
@@ -121,12 +122,13 @@ def event_of(
 
 
 def _said(row: LoggedCall, for_whom: ForWhom) -> dict[str, Any]:
+    provider, model = sold_as(row.model)
     said: dict[str, Any] = {
         "event_id": logged_event_id(row),
         "occurred_at": row.occurred_at,
         "source": SOURCE,
-        "provider": provider_of(row.model),
-        "model": row.model,
+        "provider": provider,
+        "model": model,
         "project_id": for_whom.project_id,
         "tags": dict(for_whom.tags),
     }

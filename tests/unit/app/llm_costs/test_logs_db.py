@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,16 @@ THEN = "2024-11-05T10:00:00.250000+00:00"
 def log(tmp_path: Path) -> Path:
     """Return where a test's log is."""
     return tmp_path / "logs.db"
+
+
+@pytest.fixture
+def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the machine's own time zone be another one than UTC."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 def calls_in(log: Path, after: dict[str, int] | None = None) -> list[LoggedCall]:
@@ -113,7 +125,7 @@ def test_logs_of_earlier_versions_are_read(log: Path, migration: str) -> None:
     ],
 )
 def test_the_first_tables_are_read(
-    log: Path, migration: str, table: str, moment: str
+    log: Path, migration: str, table: str, moment: str, in_tokyo: None
 ) -> None:
     """Calls in the tables of the first versions are read; their times are UTC."""
     an_old_log(log, migration)
