@@ -22,6 +22,7 @@ from taximeter_sinks.quack import sql_literal
 __all__ = [
     "HourSum",
     "HourSums",
+    "column_of",
     "hourly_query",
     "hourly_rows",
     "of_subject",
@@ -69,14 +70,14 @@ def hourly_rows(rows: Iterable[Sequence[Any]]) -> dict[Subject, HourSums]:
 
 def of_subject(subject: Subject) -> list[str]:
     """Return the conditions for the charges of a subject; none for everybody's."""
-    columns = [_column(dimension) for dimension in dimensions_of(subject.kind)]
+    columns = [column_of(dimension) for dimension in dimensions_of(subject.kind)]
     return [_in(columns, [subject])] if columns else []
 
 
 def _part(
     kind: SubjectKind, which: Collection[Subject] | None, when: str, version: int
 ) -> str:
-    columns = [_column(dimension) for dimension in dimensions_of(kind)]
+    columns = [column_of(dimension) for dimension in dimensions_of(kind)]
     known = "".join(f" AND {column} IS NOT NULL" for column in columns)
     values = f"[{', '.join(columns)}]::VARCHAR[]"
     chosen = "" if which is None or not columns else f" AND {_in(columns, which)}"
@@ -88,7 +89,8 @@ def _part(
     )
 
 
-def _column(dimension: str) -> str:
+def column_of(dimension: str) -> str:
+    """Return the column, or the part of one, that has a dimension's value."""
     tag = tag_of(dimension)
     return FIELDS[dimension] if tag is None else f"tags[{sql_literal(tag)}]"
 

@@ -218,7 +218,15 @@ def _tell_prices(total: Row) -> None:
     if total["unpriced_calls"]:
         say(
             f"{total['unpriced_calls']} calls have no known price and are in no sum: "
-            "'taximeter report --by provider,model' shows which"
+            f"'{_called()} --by provider,model' shows which"
         )
     if total["unlisted_calls"]:
         say(f"{total['unlisted_calls']} calls have a price that no list has")
+
+
+def _called() -> str:
+    """Return the words by which this was called: by another command, that one's."""
+    context = click.get_current_context()
+    around = context.parent
+    by_another = around is not None and not isinstance(around.command, click.Group)
+    return around.command_path if around and by_another else context.command_path

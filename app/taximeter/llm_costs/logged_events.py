@@ -7,26 +7,24 @@ usage, in the provider's own words: so the provider's own rules read it again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic import ValidationError
 
+from taximeter.llm_costs.for_whom import NOBODY, ForWhom
 from taximeter.llm_costs.logs_db import LoggedCall, UnreadableRow
 from taximeter_producers.provider_usage import usage_from_response, usage_not_understood
 from taximeter_schemas.errors import UsageUnreadable
 from taximeter_schemas.ids import derived_id
 from taximeter_schemas.records import explained
 from taximeter_schemas.usage import (
-    UNATTRIBUTED,
     Usage,
     UsageNotUnderstood,
     UsageRecorded,
 )
 
-__all__ = ["SOURCE", "ForWhom", "event_of", "logged_event_id", "sold_as"]
+__all__ = ["SOURCE", "event_of", "logged_event_id", "sold_as"]
 
 SOURCE: Final = "llm"
 """What these events name as their source."""
@@ -62,14 +60,6 @@ _OF_ANTHROPIC: Final = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class ForWhom:
-    """Whom a call was for, which the tool's log does not say."""
-
-    project_id: str = UNATTRIBUTED
-    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-
 def logged_event_id(row: LoggedCall) -> UUID:
     """Return the id of a logged call's event: the same one wherever it is read.
 
@@ -101,14 +91,14 @@ def sold_as(model: str) -> tuple[str, str]:
 
 
 def event_of(
-    row: LoggedCall, for_whom: ForWhom | None = None
+    row: LoggedCall, for_whom: ForWhom = NOBODY
 ) -> UsageRecorded | UsageNotUnderstood | UnreadableRow:
     """Return a logged call as an event.
 
     Where the log states no tokens they are estimated by the length of the texts, and
     the event says so. Usage that contradicts itself is handed on as not understood.
     """
-    said = _said(row, for_whom or ForWhom())
+    said = _said(row, for_whom)
     try:
         try:
             usage, source = _usage(row)
@@ -116,6 +106,8 @@ def event_of(
             return usage_not_understood(error, **said)
         said["usage"], said["usage_source"] = usage, source
         said["duration_ms"] = row.duration_ms
+        if row.error_type:
+            said |= {"status": "error", "error_type": row.error_type}
         return UsageRecorded.model_validate(said)
     except ValidationError as error:
         return UnreadableRow(row.table, row.rowid, explained(error))

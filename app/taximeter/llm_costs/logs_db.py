@@ -25,7 +25,7 @@ from typing import Final
 
 from taximeter_schemas.errors import ConfigurationError
 
-__all__ = ["TABLES", "LoggedCall", "UnreadableRow", "read_logged", "row_at"]
+__all__ = ["TABLES", "LoggedCall", "UnreadableRow", "call_at", "read_logged"]
 
 TABLES: Final = ("turns", "responses", "logs", "log")
 """The tables that calls have been logged in, the newest first."""
@@ -85,6 +85,7 @@ class LoggedCall:
     token_details: Mapping[str, object] | None = None
     asked_bytes: int = 0
     answered_bytes: int = 0
+    error_type: str | None = None
 
 
 @dataclass(frozen=True)
@@ -117,23 +118,20 @@ def read_logged(
                 raise _unusable(path, error) from error
 
 
-def row_at(path: Path, table: str, rowid: int) -> str | None:
-    """Return the id of the call in one row, None if there is no such row.
+def call_at(path: Path, table: str, rowid: int) -> LoggedCall | None:
+    """Return the call in one row, None if there is none.
 
     SQLite gives the number of a deleted row out again, and VACUUM may move rows:
     whoever has noted how far he has read can tell by this whether that still holds.
     """
     with closing(_opened(path)) as log:
         try:
-            columns = _columns(log, table)
-            if not columns:
-                return None
-            name = "id" if "id" in columns else "rowid"
-            query = f"SELECT {name} FROM {table} WHERE rowid = ?"  # noqa: S608
-            found = log.execute(query, (rowid,)).fetchone()
+            found = next(_of_table(log, table, rowid - 1), None)
         except sqlite3.Error as error:
             raise _unusable(path, error) from error
-    return None if found is None else str(found[0])
+    if not isinstance(found, LoggedCall) or found.rowid != rowid:
+        return None
+    return found
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from taximeter.llm_costs.logged_events import ForWhom, event_of, logged_event_id
+from taximeter.llm_costs.for_whom import ForWhom
+from taximeter.llm_costs.logged_events import event_of, logged_event_id
 from taximeter.llm_costs.logs_db import LoggedCall, UnreadableRow
 from taximeter_schemas.usage import Usage, UsageNotUnderstood, UsageRecorded
 from tests.builders import NOON

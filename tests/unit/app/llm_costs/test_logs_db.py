@@ -14,8 +14,8 @@ import pytest
 from taximeter.llm_costs.logs_db import (
     LoggedCall,
     UnreadableRow,
+    call_at,
     read_logged,
-    row_at,
 )
 from taximeter_schemas.errors import ConfigurationError
 from tests.llm_tool import Saying, an_old_log, log_call, old_response, written
@@ -190,11 +190,17 @@ def test_what_is_no_log_is_refused_with_a_sentence(tmp_path: Path) -> None:
 
 
 def test_a_row_can_be_found_again_or_not(log: Path) -> None:
-    """The id at a rowid tells that a deleted row's number was given out again."""
+    """What stands at a rowid tells that a deleted row's number was given out again."""
     _, second, third = (log_call(log) for _ in range(3))
-    assert row_at(log, "turns", 3) == third
-    assert row_at(log, "log", 1) is None
+    assert id_at(log, 3) == third
+    assert call_at(log, "log", 1) is None
     written(log, "DELETE FROM turns WHERE id = ?", third)
-    assert (row_at(log, "turns", 2), row_at(log, "turns", 3)) == (second, None)
+    assert (id_at(log, 2), id_at(log, 3)) == (second, None)
     fourth = log_call(log)
-    assert row_at(log, "turns", 3) == fourth
+    assert (id_at(log, 3), id_at(log, 1 << 40)) == (fourth, None)
+
+
+def id_at(log: Path, rowid: int) -> str | None:
+    """Return the id of the call that stands there."""
+    call = call_at(log, "turns", rowid)
+    return None if call is None else call.id

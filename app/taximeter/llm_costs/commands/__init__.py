@@ -1,0 +1,1 @@
+"""The commands of `llm costs`, a file for those that belong together."""
