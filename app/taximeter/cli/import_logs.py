@@ -24,7 +24,6 @@ from taximeter.cli.import_refusals import Refusals
 from taximeter.cli.options import Format, format_option
 from taximeter.cli.output import write_object, write_rows
 from taximeter.imports.context import Context, sellers
-from taximeter.imports.files import Files
 from taximeter.imports.importing import Import, Settle, Tally
 from taximeter.imports.kinds import KINDS, MAPPED, kind_named
 from taximeter.imports.mapped import ColumnMap
@@ -81,7 +80,7 @@ def command(
     where: Where,
     output: Format,
 ) -> None:
-    """Import logs: litellm, langfuse, helicone, openai, anthropic, csv or jsonl.
+    """Import logs: litellm, langfuse, helicone, llm, openai, anthropic, csv, jsonl.
 
     Each call that is logged becomes an event of its own time, with an id derived from
     the log's: importing a file twice, or files that overlap, changes nothing. Prints
@@ -89,7 +88,7 @@ def command(
     exit code is 1 if any was refused.
     """
     chosen = kind_named(kind, columns)
-    files = Files(paths, chosen.form)
+    files = chosen.opened(paths, chosen.form)
     knowledge = Context(sellers(litellm_price_book()), SystemClock().now())
     judge = partial(outcomes, kind=chosen, context=knowledge, wanted=wanted)
     with ExitStack() as stack:

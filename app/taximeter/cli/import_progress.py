@@ -13,13 +13,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from taximeter.imports.files import Files
 from taximeter.imports.importing import Tally
+from taximeter.imports.kinds import Logs
 
 __all__ = ["show"]
 
 
-def show(steps: Iterable[None], files: Files, tally: Tally) -> None:
+def show(steps: Iterable[None], files: Logs, tally: Tally) -> None:
     """Go through all steps of an import, and show how far it is."""
     console = Console(stderr=True)
     if not console.is_terminal or console.is_dumb_terminal:
