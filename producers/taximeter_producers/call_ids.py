@@ -13,7 +13,12 @@ __all__ = ["call_event_id", "request_id_in"]
 # Shorter ones are made up by small local servers, and come again: Ollama's are
 # "chatcmpl-" and a number below 1,000.
 _SHORTEST_ID: Final = 16
-_REQUEST_IDS: Final = ("x-request-id", "request-id", "apim-request-id")
+_REQUEST_IDS: Final = (
+    "x-request-id",
+    "request-id",
+    "apim-request-id",
+    "x-amzn-requestid",
+)
 
 
 def call_event_id(

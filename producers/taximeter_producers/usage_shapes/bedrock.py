@@ -5,6 +5,7 @@ Converse counts input beside the cached, like Anthropic, in other words.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from taximeter_producers.usage_shapes.anthropic import read_messages
@@ -12,7 +13,7 @@ from taximeter_producers.usage_shapes.bodies import Faulty, Part
 from taximeter_producers.usage_shapes.counted import Counted
 from taximeter_producers.usage_shapes.openai_tokens import agreed, read_tokens, require
 
-__all__ = ["METRICS", "read_converse", "read_invoke"]
+__all__ = ["METRICS", "counted_in", "read_converse", "read_invoke"]
 
 METRICS: Final = "amazon-bedrock-invocationMetrics"
 
@@ -62,6 +63,20 @@ def read_invoke(usage: Part, body: Part) -> Counted:
         input_name=usage.name("inputTokenCount"),
         output_name=usage.name("outputTokenCount"),
     )
+
+
+def counted_in(headers: Mapping[str, str]) -> dict[str, dict[str, int]]:
+    """Return the usage that Bedrock states in the headers of an answer, as it would.
+
+    >>> counted_in({"x-amzn-bedrock-input-token-count": "3"})
+    {'amazon-bedrock-invocationMetrics': {'inputTokenCount': 3}}
+    """
+    stated = {
+        f"{side}TokenCount": headers.get(f"x-amzn-bedrock-{side}-token-count", "")
+        for side in ("input", "output")
+    }
+    counts = {name: int(count) for name, count in stated.items() if count.isdigit()}
+    return {METRICS: counts} if counts else {}
 
 
 def _written(usage: Part) -> tuple[int, int]:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from taximeter_producers.wrapping.aws import is_of_aws
+
 __all__ = ["LIBRARIES", "Library", "library_of"]
 
 
@@ -32,6 +34,12 @@ class Library:
     http_there: tuple[str, ...]
     vendor: str | None = None
 
+    def takes(self, client: object) -> bool:
+        """Tell whether a client is of this library, be its class derived from it."""
+        inside = f"{self.name}."
+        modules = (kind.__module__ for kind in type(client).__mro__)
+        return any(name == self.name or name.startswith(inside) for name in modules)
+
     def http_clients(self, client: object) -> list[Any]:
         """Return the HTTP clients of a client."""
         return list(_found(client, self.http))
@@ -46,6 +54,24 @@ class Library:
             kind = getattr(sys.modules.get(module), name, None)
             if kind is not None and method in vars(kind):
                 yield kind, method
+
+
+class _Bedrock(Library):
+    """botocore, which speaks to all of AWS; only its Bedrock clients are metered."""
+
+    def takes(self, client: object) -> bool:
+        """Tell whether it is a client for calling models."""
+        return super().takes(client) and bool(self.http_clients(client))
+
+    def http_clients(self, client: object) -> list[Any]:
+        """Return the HTTP client of a Bedrock client, of another none."""
+        return self.http_clients_there(getattr(client, "_endpoint", None))
+
+    def http_clients_there(self, inner: object) -> list[Any]:
+        """Return it from a client's endpoint."""
+        ours = getattr(inner, "_endpoint_prefix", None) == "bedrock-runtime"
+        found = super().http_clients_there(inner) if ours else []
+        return [http for http in found if is_of_aws(http)]
 
 
 def _stainless(name: str) -> Library:
@@ -95,17 +121,19 @@ LIBRARIES: Final = (
         ),
         ("httpx_client",),
     ),
+    _Bedrock(
+        "botocore",
+        ("_endpoint.http_session",),
+        (("botocore.endpoint", "Endpoint", "make_request"),),
+        ("http_session",),
+        "bedrock",
+    ),
 )
 
 
 def library_of(client: object) -> Library | None:
     """Return the library that a client is of, be its class derived from theirs."""
-    modules = {kind.__module__ for kind in type(client).__mro__}
-    for library in LIBRARIES:
-        inside = f"{library.name}."
-        if any(name == library.name or name.startswith(inside) for name in modules):
-            return library
-    return None
+    return next((one for one in LIBRARIES if one.takes(client)), None)
 
 
 def _found(start: object, paths: Iterable[str]) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from taximeter_producers.attribution import Attribution, current_attribution
 from taximeter_producers.call_ids import request_id_in
 from taximeter_producers.calls_inside import call_begins
 from taximeter_producers.meter import Meter
+from taximeter_producers.usage_shapes.bedrock import counted_in
 from taximeter_producers.wrapping import recorded, wire
 from taximeter_producers.wrapping.collected import Collected
 from taximeter_producers.wrapping.failures import error_of_exception, error_of_status
@@ -78,7 +79,8 @@ class Exchange:
         """Settle an attempt that is answered, or tell that it is yet to be read."""
         self._note(response)
         if response.status_code >= _FIRST_ERROR:
-            self._settle(lambda: self._failed(error_of_status(response.status_code)))
+            name = error_of_status(response.status_code, response.headers)
+            self._settle(lambda: self._failed(name))
             return True
         if not hasattr(response, "_content"):
             return False
@@ -108,8 +110,9 @@ class Exchange:
     def _note(self, response: Any) -> None:
         headers = response.headers
         request_id = request_id_in(headers, self._request.headers)
-        self._call = replace(self._call, request_id=request_id)
         self._content_type = headers.get("content-type", "")
+        counted = counted_in(headers) if self._call.route.vendor == "bedrock" else {}
+        self._call = replace(self._call, request_id=request_id, counted=counted)
         encoding = headers.get("content-encoding")
         if encoding:
             as_sent, kind = {"content-encoding": encoding}, type(response)
@@ -133,7 +136,7 @@ class Exchange:
         return recorded.of_answer(call, wire.body_of(content, self._content_type))
 
     def _streamed(self, call: Call, content: bytes) -> list[EmittedEvent] | None:
-        lines = wire.lines_of(content)
+        lines = wire.lines_of(content, self._content_type)
         stating = wire.stating(lines)
         if wire.is_complete(stating, call.shape):
             return recorded.of_stream(call, stating)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 __all__ = ["error_of_exception", "error_of_status"]
@@ -20,12 +21,17 @@ _OF_STATUS: Final = {
 }
 
 
-def error_of_status(status: int) -> str:
-    """Return the error that an HTTP status becomes.
+def error_of_status(status: int, headers: Mapping[str, str] | None = None) -> str:
+    """Return the error that an HTTP status becomes; AWS's has its name in a header.
 
     >>> error_of_status(429), error_of_status(503), error_of_status(418)
     ('RateLimitError', 'InternalServerError', 'APIStatusError')
+    >>> error_of_status(429, {"x-amzn-errortype": "ThrottlingException:http://x"})
+    'ThrottlingException'
     """
+    named = (headers or {}).get("x-amzn-errortype")
+    if named:
+        return named.partition(":")[0]
     server = "InternalServerError" if status >= _SERVER_ERRORS else "APIStatusError"
     return _OF_STATUS.get(status, server)
 

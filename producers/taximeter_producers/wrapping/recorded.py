@@ -38,6 +38,7 @@ class Call:
         by: whom it was for when it began.
         request_id: the provider's id of the HTTP request.
         error_type: why it failed, if it did.
+        counted: usage that stands beside an answer that states none.
     """
 
     provider: str
@@ -49,6 +50,7 @@ class Call:
     duration_ms: int | None = None
     request_id: str | None = None
     error_type: str | None = None
+    counted: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def shape(self) -> str:
@@ -65,6 +67,8 @@ def of_answer(call: Call, body: object) -> list[EmittedEvent]:
         return []
     if call.route.operation == "speech":
         said = call.asked  # the answer is sound
+    if call.counted and "usage" not in said:
+        said = {**said, **call.counted}
     try:
         reading = reading_from_response(_lighter(said), call.shape)
     except UsageUnreadable as error:

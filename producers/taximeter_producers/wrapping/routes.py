@@ -34,6 +34,9 @@ class Route:
 
 
 _MODEL: Final = r"(?P<model>[^/:]+)"
+_INVOKE: Final = r"/invoke(-with-response-stream)?$"
+# An ARN of these ends with the model's own name.
+_NAMED_BY_ARN: Final = re.compile(r"^arn:.+:(foundation-model|inference-profile)/")
 _ROUTES: Final = tuple(
     (re.compile(path), route)
     for path, route in {
@@ -49,7 +52,16 @@ _ROUTES: Final = tuple(
         r"/audio/speech$": Route("speech", "audio_speech"),
         r"/videos$": Route("video_generation", "videos"),
         r"/v1/messages$": Route("chat", "messages", "anthropic"),
-        rf"/model/{_MODEL}/invoke$": Route("chat", "messages", "bedrock"),
+        r"/model/(?P<model>.+)/converse(-stream)?$": Route(
+            "chat", "converse", "bedrock"
+        ),
+        rf"/model/(?P<model>.*anthropic\.claude.+){_INVOKE}": Route(
+            "chat", "messages", "bedrock"
+        ),
+        rf"/model/(?P<model>.*embed.+){_INVOKE}": Route(
+            "embedding", "invoke", "bedrock"
+        ),
+        rf"/model/(?P<model>.+){_INVOKE}": Route("chat", "invoke", "bedrock"),
         rf"/anthropic/models/{_MODEL}:(rawPredict|streamRawPredict)$": Route(
             "chat", "messages", "vertex_ai"
         ),
@@ -97,6 +109,9 @@ def route_of(method: str, path: str) -> Route | None:
     'chat'
     >>> route_of("POST", "/v1beta/models/gemini-3-pro:generateContent").model
     'gemini-3-pro'
+    >>> arn = "arn:aws:bedrock:eu-west-1:1:inference-profile/eu.amazon.nova-pro-v1:0"
+    >>> route_of("POST", f"/model/{arn}/converse-stream").model
+    'eu.amazon.nova-pro-v1:0'
     >>> route_of("GET", "/v1/models") is None
     True
     """
@@ -110,7 +125,7 @@ def route_of(method: str, path: str) -> Route | None:
         if found:
             model = found.groupdict().get("model")
             named = unquote(model) if model else None
-            return replace(route, model=named)
+            return replace(route, model=named and _NAMED_BY_ARN.sub("", named))
     return None
 
 

@@ -15,6 +15,12 @@ from typing import Any, Final
 from taximeter_producers.attribution import Attribution
 from taximeter_producers.emitter import Rarely
 from taximeter_producers.meter import Meter, current_meter
+from taximeter_producers.wrapping.aws import (
+    AwsRequest,
+    AwsResponse,
+    is_of_aws,
+    meter_aws_reading,
+)
 from taximeter_producers.wrapping.exchange import Exchange
 from taximeter_producers.wrapping.reading import meter_reading
 from taximeter_producers.wrapping.routes import provider_at, route_of
@@ -29,7 +35,7 @@ _OF_LIBRARIES: Final = (
     "x-fern-language",  # Cohere's
     "x-goog-api-client",
 )
-_NAMES: Final = ("mistral", "speakeasy")
+_NAMES: Final = ("mistral", "speakeasy", "Boto3", "Botocore")
 _unstarted: Final = Rarely()
 
 
@@ -57,7 +63,7 @@ class Seam:
         if _MARK in vars(http):
             return False
         before = vars(http).get("send")
-        kind = _async_send if hasattr(http, "aclose") else _send
+        kind = _kind_of(http)
         http.send = functools.wraps(type(http).send)(
             kind(self, before or _own_send(http))
         )
@@ -89,6 +95,12 @@ class Seam:
         except Exception:
             log.exception("a call is not metered")
         return None
+
+
+def _kind_of(http: Any) -> Callable[[Seam, Callable[..., Any]], Callable[..., Any]]:
+    if is_of_aws(http):
+        return _aws_send
+    return _async_send if hasattr(http, "aclose") else _send
 
 
 def _own_send(http: Any) -> Callable[..., Any]:
@@ -129,6 +141,26 @@ def _async_send(seam: Seam, original: Callable[..., Any]) -> Callable[..., Any]:
             exchange.raised(error)
             raise
         _watch(exchange, response, asynchronous=True)
+        return response
+
+    return send
+
+
+def _aws_send(seam: Seam, original: Callable[..., Any]) -> Callable[..., Any]:
+    def send(request: Any) -> Any:
+        exchange = seam.begin(AwsRequest(request))
+        if exchange is None:
+            return original(request)
+        try:
+            response = original(request)
+        except BaseException as error:
+            exchange.raised(error)
+            raise
+        try:
+            if not exchange.answered(AwsResponse(response)):
+                meter_aws_reading(response, exchange)
+        except Exception:
+            log.exception("a call is not metered")
         return response
 
     return send

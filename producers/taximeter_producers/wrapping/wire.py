@@ -8,6 +8,7 @@ from typing import Final
 from taximeter_producers.usage_shapes.bodies import Faulty
 from taximeter_producers.usage_shapes.streams import JOINS, events_of
 from taximeter_producers.usage_shapes.table import shape_named
+from taximeter_producers.wrapping import frames
 
 __all__ = [
     "body_of",
@@ -19,14 +20,20 @@ __all__ = [
     "stating",
 ]
 
+_STREAMS: Final = (
+    "text/event-stream",
+    "ndjson",
+    "jsonl",
+    "application/stream+json",
+    frames.CONTENT_TYPE,
+)
 _UNSTATED: Final = (b'"usage":null', b'"usage": null')
-_STATED: Final = (b"usage", b"billed_units")
+_STATED: Final = (b"usage", b"billed_units", b"invocationMetrics")
 
 
 def is_stream(content_type: str) -> bool:
     """Tell whether a body consists of events, a line each."""
-    kinds = ("text/event-stream", "ndjson", "jsonl", "application/stream+json")
-    return any(kind in content_type for kind in kinds)
+    return any(kind in content_type for kind in _STREAMS)
 
 
 def is_text(content_type: str) -> bool:
@@ -44,12 +51,14 @@ def body_of(raw: bytes, content_type: str) -> object:
         return None
 
 
-def lines_of(raw: bytes) -> list[bytes]:
+def lines_of(raw: bytes, content_type: str = "") -> list[bytes]:
     r"""Return the events of a body; one that was cut in its middle is left out.
 
     >>> lines_of(b'event: a\ndata: {"b": 1}\n\ndata: [DONE]\n\ndata: {"c"')
     [b'data: {"b": 1}']
     """
+    if frames.CONTENT_TYPE in content_type:
+        return frames.lines_of_frames(raw)
     lines = [line.strip() for line in raw.splitlines()]
     events = [line for line in lines if line.startswith((b"data: {", b"data:{", b"{"))]
     return events[:-1] if events and not _whole(events[-1]) else events

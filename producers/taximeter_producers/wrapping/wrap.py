@@ -45,7 +45,7 @@ def wrap(client: C, *, provider: str | None = None, meter: Meter | None = None) 
 
     Args:
         client: of OpenAI, Anthropic, google-genai, Mistral or Cohere, sync or async,
-            or of a class derived from theirs.
+            or of a class derived from theirs; or boto3's for Bedrock.
         provider: whose API answers, for a host of your own; else the host says it.
         meter: takes the events; by default that of the process, as it is when a call
             is made.
