@@ -32,17 +32,6 @@ _LIBRARIES: Final = {
     "cohere": "cohere",
     "botocore": "bedrock",
 }
-_OPERATIONS: Final = {
-    "completions": "completion",
-    "responses": "responses",
-    "embeddings": "embedding",
-    "embed": "embedding",
-    "images": "image_generation",
-    "audio_transcriptions": "transcription",
-    "audio_translations": "transcription",
-    "rerank": "rerank",
-    "ocr": "ocr",
-}
 _LITELLM_REQUEST_ID: Final = "llm_provider-x-request-id"
 
 
@@ -115,7 +104,7 @@ def _events(
     call: Call, told: Told, reading: UsageReading, result: object
 ) -> list[EmittedEvent]:
     api = reading.shape.partition(".")[2]
-    operation = told.operation or _OPERATIONS.get(api, "chat")
+    operation = told.operation or recorded.operation_of(api)
     full = replace(
         call,
         provider=told.provider or _provider_of(result, reading),

@@ -8,7 +8,7 @@ by the meter and never reaches the call.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
@@ -19,12 +19,12 @@ from taximeter_producers.call_ids import request_id_in
 from taximeter_producers.calls_inside import call_begins
 from taximeter_producers.meter import Meter
 from taximeter_producers.usage_shapes.bedrock import counted_in
-from taximeter_producers.wrapping import recorded, wire
+from taximeter_producers.wrapping import batches, recorded, wire
 from taximeter_producers.wrapping.collected import Collected
 from taximeter_producers.wrapping.failures import error_of_exception, error_of_status
 from taximeter_producers.wrapping.later import later
 from taximeter_producers.wrapping.recorded import Call
-from taximeter_producers.wrapping.routes import Route, provider_at
+from taximeter_producers.wrapping.routes import BATCH, Route, provider_at
 from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.usage import EmittedEvent
 
@@ -117,7 +117,9 @@ class Exchange:
         if encoding:
             as_sent, kind = {"content-encoding": encoding}, type(response)
             self._decoded = lambda raw: kind(200, headers=as_sent, content=raw).content
-        if not wire.is_text(self._content_type):
+        if self._call.route.api == BATCH:
+            self.collected.keep_whole(batches.begins_results if not encoding else None)
+        elif not wire.is_text(self._content_type):
             self.collected.nothing_more()
 
     def _failed(self, error_type: str) -> list[EmittedEvent]:
@@ -128,6 +130,10 @@ class Exchange:
     def _read(
         self, content: bytes, error: BaseException | None = None
     ) -> list[EmittedEvent] | None:
+        if self._call.route.api == BATCH:
+            later.ready()
+            later.put(lambda: self._emit(batches.of_results(self._batch(), content)))
+            return None
         if error is not None and not wire.is_stream(self._content_type):
             return self._failed(error_of_exception(error))
         call = self._finished(error_of_exception(error) if error else None)
@@ -142,12 +148,16 @@ class Exchange:
             return recorded.of_stream(call, stating)
         called = replace(call, error_type=call.error_type or wire.error_in(lines))
         later.ready()
-        later.put(lambda: self._estimate(called, lines))
+        later.put(lambda: self._emit(_estimated(called, lines)))
         return None
 
-    def _estimate(self, call: Call, lines: list[bytes]) -> None:
+    def _batch(self) -> Call:
+        path = self._request.url.path
+        return replace(self._call, request_id=path.removesuffix("/results"))
+
+    def _emit(self, events: Iterable[EmittedEvent]) -> None:
         try:
-            for event in recorded.of_stream(call, lines):
+            for event in events:
                 self._meter.emit(event)
         except Exception:
             self._meter.failed(_WORDS)
@@ -166,6 +176,10 @@ class Exchange:
             duration_ms=max(took, 0),
             error_type=error_type,
         )
+
+
+def _estimated(call: Call, lines: list[bytes]) -> Iterator[EmittedEvent]:
+    yield from recorded.of_stream(call, lines)  # in the thread that asks for them
 
 
 def _asked(request: Any) -> Mapping[str, Any]:

@@ -23,10 +23,29 @@ from taximeter_schemas.errors import UsageUnreadable
 from taximeter_schemas.ids import derived_id, time_ordered_id
 from taximeter_schemas.usage import EmittedEvent, Usage, UsageRecorded
 
-__all__ = ["Call", "of_answer", "of_failure", "of_reading", "of_stream"]
+__all__ = [
+    "Call",
+    "of_answer",
+    "of_failure",
+    "of_reading",
+    "of_stream",
+    "of_unread",
+    "operation_of",
+]
 
 _UNDER_WAY: Final = ("queued", "in_progress")
 _NOTHING: Final = Usage()
+_OPERATIONS: Final = {
+    "completions": "completion",
+    "responses": "responses",
+    "embeddings": "embedding",
+    "embed": "embedding",
+    "images": "image_generation",
+    "audio_transcriptions": "transcription",
+    "audio_translations": "transcription",
+    "rerank": "rerank",
+    "ocr": "ocr",
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +58,7 @@ class Call:
         request_id: the provider's id of the HTTP request.
         error_type: why it failed, if it did.
         counted: usage that stands beside an answer that states none.
+        service_tier: the tier, where it follows from how the call was made.
     """
 
     provider: str
@@ -51,11 +71,21 @@ class Call:
     request_id: str | None = None
     error_type: str | None = None
     counted: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    service_tier: str | None = None
 
     @property
     def shape(self) -> str:
         """How the answer states its usage."""
         return shape_for(self.provider, self.route)
+
+
+def operation_of(api: str) -> str:
+    """Return what an API does, as an event names it.
+
+    >>> operation_of("embeddings"), operation_of("messages")
+    ('embedding', 'chat')
+    """
+    return _OPERATIONS.get(api, "chat")
 
 
 def of_answer(call: Call, body: object) -> list[EmittedEvent]:
@@ -72,7 +102,7 @@ def of_answer(call: Call, body: object) -> list[EmittedEvent]:
     try:
         reading = reading_from_response(_lighter(said), call.shape)
     except UsageUnreadable as error:
-        return [_unread(call, error, said)]
+        return [of_unread(call, error, said)]
     return of_reading(call, reading, said)
 
 
@@ -83,7 +113,7 @@ def of_stream(call: Call, chunks: Iterable[object]) -> list[EmittedEvent]:
             chunks, call.shape, model=_model(call, None), messages=_prompt(call.asked)
         )
     except UsageUnreadable as error:
-        return of_failure(call) if call.error_type else [_unread(call, error, {})]
+        return of_failure(call) if call.error_type else [of_unread(call, error, {})]
     return of_reading(call, reading, {})
 
 
@@ -119,9 +149,10 @@ def _beside(
         yield main.model_copy(update=changes)
 
 
-def _unread(
+def of_unread(
     call: Call, error: UsageUnreadable, said: Mapping[str, Any]
 ) -> EmittedEvent:
+    """Return the event of an answer whose usage nobody understands."""
     body = Part(said, "")
     fields = _fields(call, text(body, *IDS), text(body, *MODELS))
     return usage_not_understood(error, **_whom(call) | _stated(fields))
@@ -147,6 +178,7 @@ def _fields(
         "provider": call.provider,
         "model": _model(call, response_model),
         "operation": call.route.operation,
+        "service_tier": call.service_tier,
         "response_id": response_id,
         "response_model": response_model,
     }

@@ -11,7 +11,18 @@ from urllib.parse import unquote
 from taximeter_producers.usage_shapes.table import shape_named
 from taximeter_schemas.errors import UnknownShape
 
-__all__ = ["Route", "operation_of", "provider_at", "route_of", "shape_for"]
+__all__ = [
+    "BATCH",
+    "Route",
+    "operation_of",
+    "provider_at",
+    "route_of",
+    "shape_for",
+]
+
+
+BATCH: Final = "batch"
+"""The `api` of results of a batch: each of its lines says itself what it is."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,14 @@ _ROUTES: Final = tuple(
         r"/v[12]/rerank$": Route("rerank", "rerank", "cohere"),
     }.items()
 )
-_READ_BACK: Final = re.compile(r"/responses/[^/]+$")
+_READ_BACK: Final = tuple(
+    (re.compile(path), replace(route, read_back=True))
+    for path, route in {
+        r"/responses/[^/]+$": Route("responses", "responses"),
+        r"/files/[^/]+/content$": Route("chat", BATCH),
+        r"/messages/batches/[^/]+/results$": Route("chat", BATCH, "anthropic"),
+    }.items()
+)
 _OF_SOMETHING_ELSE: Final = re.compile(r"/threads/|/conversations/")
 
 # By the names that litellm has for them, so that its callback says the same.
@@ -116,8 +134,9 @@ def route_of(method: str, path: str) -> Route | None:
     True
     """
     if method == "GET":
-        again = _READ_BACK.search(path)
-        return Route("responses", "responses", read_back=True) if again else None
+        return next(
+            (route for pattern, route in _READ_BACK if pattern.search(path)), None
+        )
     if method != "POST" or _OF_SOMETHING_ELSE.search(path):
         return None
     for pattern, route in _ROUTES:
