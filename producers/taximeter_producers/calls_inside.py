@@ -18,6 +18,27 @@ class CallsInside:
 
     def __init__(self) -> None:
         self.count = 0
+        self.over = False
+
+    def begin(self) -> None:
+        """Count what begins from here on in this context, until `end`.
+
+        For frameworks that tell of a beginning and of an end, maybe each in a context
+        of its own; what was left behind so is forgotten with the next beginning.
+        """
+        _around.set((*(one for one in _around.get() if not one.over), self))
+
+    def end(self) -> None:
+        """Count no more."""
+        self.over = True
+        _around.set(tuple(one for one in _around.get() if one is not self))
+
+    def told(self) -> None:
+        """Count this stretch as a call, for those that began before it."""
+        for one in _around.get():
+            if one is self:
+                return
+            one.count += 1
 
 
 _around: Final[ContextVar[tuple[CallsInside, ...]]] = ContextVar(

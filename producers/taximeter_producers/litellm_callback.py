@@ -26,6 +26,7 @@ from taximeter_producers.attribution import (
     label,
 )
 from taximeter_producers.call_ids import call_event_id, request_id_in
+from taximeter_producers.calls_inside import call_begins
 from taximeter_producers.emitter import Rarely, TakesEvents
 from taximeter_producers.litellm_operations import STANDARD_TIERS, operation_of
 from taximeter_producers.litellm_usage import chosen_for, part, usage_of
@@ -94,6 +95,7 @@ class LiteLLMCallback(CustomLogger):
     def log_pre_api_call(self, model: str, messages: object, kwargs: object) -> None:
         """Note whom the call is for, while still in the caller's context."""
         if isinstance(kwargs, dict):
+            call_begins()  # for whatever around this would tell of it as well
             kwargs[_NOTE] = noted = current_attribution()
             noted.take_reservation()  # the event may come after the block's end
 

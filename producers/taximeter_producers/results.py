@@ -22,7 +22,14 @@ from taximeter_producers.wrapping.routes import Route
 from taximeter_schemas.errors import UnknownShape, UsageError
 from taximeter_schemas.usage import EmittedEvent
 
-__all__ = ["Told", "of_chunks", "of_error", "of_result"]
+__all__ = [
+    "Told",
+    "of_chunks",
+    "of_error",
+    "of_result",
+    "provider_error",
+    "provider_name_of",
+]
 
 _LIBRARIES: Final = {
     "openai": "openai",
@@ -87,10 +94,29 @@ def of_error(call: Call, told: Told, error: BaseException) -> list[EmittedEvent]
         call,
         provider=told.provider or provider,
         asked={"model": told.model} if told.model else {},
-        error_type=error_of_exception(error),
+        error_type=provider_name_of(error),
         route=Route(told.operation or "chat", "chat_completions"),
     )
     return recorded.of_failure(failed)
+
+
+def provider_error(error: BaseException | None) -> BaseException | None:
+    """Return the error of a provider's library that an error is, or stands for."""
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        if _by_module(error) is not None:
+            return error
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def provider_name_of(error: BaseException) -> str:
+    """Return the name of an error, as its provider's library has it."""
+    for kind in type(error).__mro__:
+        if kind.__module__.partition(".")[0] in _LIBRARIES:
+            return kind.__name__
+    return error_of_exception(error)
 
 
 def _provider_of(result: object, reading: UsageReading) -> str:

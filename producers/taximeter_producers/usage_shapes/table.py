@@ -45,6 +45,10 @@ from taximeter_producers.usage_shapes.openai_tokens import (
 )
 from taximeter_producers.usage_shapes.otel import read_attributes
 from taximeter_producers.usage_shapes.perplexity import read_perplexity
+from taximeter_producers.usage_shapes.totals import (
+    read_langchain,
+    read_pydantic_ai,
+)
 from taximeter_schemas.errors import UnknownShape
 
 __all__ = ["ALIASES", "SHAPES", "Shape", "shape_named"]
@@ -184,6 +188,10 @@ SHAPES: Final[Mapping[str, Shape]] = {
         states_cost=False,
         chosen=placed,
     ),
+    "langchain.usage_metadata": Shape(
+        read_langchain, places=("usage_metadata",), counts=_NEWER, states_cost=False
+    ),
+    "pydantic_ai.usage": Shape(read_pydantic_ai, counts=_NEWER, states_cost=False),
     "otel.gen_ai": Shape(read_attributes, places=(), states_cost=False),
 }
 
