@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -73,13 +74,15 @@ class _Reading:
         self._kind = type(raw)
         self._raw = weakref.ref(raw)  # or the two would keep each other alive
         self._exchange = exchange
+        self._reads = False  # urllib3 closes it itself, before it raises
 
     def through(self, name: str) -> Callable[..., bytes]:
         """Return a method that reads, and notes what it read."""
 
         def read(amt: int | None = None, *args: Any, **kwargs: Any) -> bytes:
             try:
-                part: bytes = self._own(name)(amt, *args, **kwargs)
+                with self._reading():
+                    part: bytes = self._own(name)(amt, *args, **kwargs)
             except BaseException as error:
                 self._exchange.ended(error)
                 raise
@@ -90,8 +93,9 @@ class _Reading:
 
     def read_chunked(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         """Read part by part."""
+        inner = self._own("read_chunked")(*args, **kwargs)
         try:
-            for part in self._own("read_chunked")(*args, **kwargs):
+            while (part := self._next(inner)) is not None:
                 self._take(part)
                 yield part
         except GeneratorExit:
@@ -108,8 +112,21 @@ class _Reading:
 
     def close(self) -> None:
         """Close it; its finalizer comes here too, so the rest is done elsewhere."""
-        self._exchange.abandoned()
+        if not self._reads:
+            self._exchange.abandoned()
         self._own("close")()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        self._reads = True
+        try:
+            yield
+        finally:
+            self._reads = False
+
+    def _next(self, inner: Iterator[bytes]) -> bytes | None:
+        with self._reading():
+            return next(inner, None)
 
     def _own(self, name: str) -> Callable[..., Any]:
         raw: Any = self._raw()
