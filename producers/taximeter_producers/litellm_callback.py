@@ -12,6 +12,7 @@ event.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -33,6 +34,9 @@ from taximeter_producers.litellm_usage import chosen_for, part, usage_of
 from taximeter_producers.provider_usage import usage_not_understood
 from taximeter_producers.usage_shapes.bodies import Part
 from taximeter_producers.usage_shapes.facts import cost_usd
+from taximeter_producers.wrapping.batches import begins_results, of_results
+from taximeter_producers.wrapping.recorded import Call
+from taximeter_producers.wrapping.routes import BATCH, Route
 from taximeter_schemas.clock import Clock, SystemClock
 from taximeter_schemas.errors import (
     BudgetExceeded,
@@ -40,12 +44,14 @@ from taximeter_schemas.errors import (
     UsageUnreadable,
 )
 from taximeter_schemas.ids import derived_id
-from taximeter_schemas.usage import UsageNotUnderstood, UsageRecorded
+from taximeter_schemas.usage import EmittedEvent, UsageNotUnderstood, UsageRecorded
 
 __all__ = ["LiteLLMCallback", "attribution_in_call"]
 
 log = logging.getLogger(__name__)
 
+# What a batch did, litellm only knows when its results are fetched.
+_FILES: Final = ("file_content", "afile_content")
 # These say themselves what a call cost; for others, litellm computes `usage.cost`.
 _STATE_THEIR_COST: Final = frozenset({"openrouter", "perplexity"})
 _NOTE: Final = "taximeter_attribution"
@@ -137,12 +143,40 @@ class LiteLLMCallback(CustomLogger):
         failed: bool = False,
     ) -> None:
         try:
-            event = self._event(call, response, start, end, failed=failed)
-            if event is not None:
+            for event in self._events(call, response, start, end, failed=failed):
                 self._emitter.emit(event)
         except Exception:
             if self._rarely.now():
                 log.exception("a litellm call could not be recorded")
+
+    def _events(
+        self,
+        call: object,
+        response: object,
+        start: object,
+        end: object,
+        *,
+        failed: bool,
+    ) -> Iterable[EmittedEvent]:
+        if part(call, "call_type") in _FILES:
+            return () if failed else self._results(call, response)
+        event = self._event(call, response, start, end, failed=failed)
+        return () if event is None else (event,)
+
+    def _results(self, call: object, response: object) -> Iterable[EmittedEvent]:
+        """Return the events of a batch, if that is what a file is the results of."""
+        content = part(response, "content")
+        if not isinstance(content, bytes) or not begins_results(content):
+            return ()
+        noted = part(call, _NOTE)
+        fetched = Call(
+            provider=label(part(call, "custom_llm_provider")) or "openai",
+            route=Route("chat", BATCH),
+            by=noted if isinstance(noted, Attribution) else current_attribution(),
+            occurred_at=self._clock.now(),
+            source=self._source,
+        )
+        return of_results(fetched, content)
 
     def _event(
         self,
@@ -174,6 +208,8 @@ class LiteLLMCallback(CustomLogger):
             "service_tier": _service_tier(operation, call, response),
             "response_model": label(part(response, "model")),
             "response_id": label(part(response, "id")),
+            "trace_id": label(part(call, "litellm_trace_id"))
+            or label(part(part(call, "litellm_params"), "litellm_trace_id")),
         }
         said = {name: value for name, value in fields.items() if value is not None}
         said |= chosen_for(operation, call, response)

@@ -110,7 +110,7 @@ class TaximeterCallback(BaseCallbackHandler):
         params = said.get("invocation_params") or {}
         model = metadata.get("ls_model_name") or params.get("model")
         call = ToldCall(
-            metadata.get("ls_provider"), model, _names(metadata), self._meter
+            metadata.get("ls_provider"), model, asked, _names(metadata), self._meter
         )
         self._calls[run_id] = call, asked
         call.begin()

@@ -89,8 +89,9 @@ class _Calls:
         said = event.model_dict
         vendor = str(said.get("class_name") or "").lower().removesuffix("_llm")
         model = said.get("model_name") or said.get("model")
-        call = ToldCall(vendor, model, meter=self._meter)
-        self._open[span] = _Open(call, _prompt(event))
+        asked = _prompt(event)
+        call = ToldCall(vendor, model, asked, meter=self._meter)
+        self._open[span] = _Open(call, asked)
         call.begin()
 
 

@@ -82,21 +82,23 @@ class MeteredModel(Model):
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Make a call, and tell of it."""
-        call = self._call()
+        asked = _asked(*args, **kwargs)
+        call = self._call(asked)
         try:
             with call.block():
                 response = await self._model.get_response(*args, **kwargs)
         except BaseException as error:
             call.failed(error)
             raise
-        _answered(call, response.response_id, response.usage, _asked(*args, **kwargs))
+        _answered(call, response.response_id, response.usage, asked)
         return response
 
     async def stream_response(
         self, *args: Any, **kwargs: Any
     ) -> AsyncIterator[TResponseStreamEvent]:
         """Make a call whose answer is streamed, and tell of it when it is over."""
-        call, said = self._call(), _Said(_asked(*args, **kwargs))
+        asked = _asked(*args, **kwargs)
+        call, said = self._call(asked), _Said(asked)
         stream = aiter(self._model.stream_response(*args, **kwargs))
         try:
             while True:
@@ -110,9 +112,9 @@ class MeteredModel(Model):
             said.ended(call, error)
             raise
 
-    def _call(self) -> ToldCall:
+    def _call(self, asked: str) -> ToldCall:
         model = getattr(self._model, "model", None)
-        return ToldCall(self._vendor, model, meter=self._meter)
+        return ToldCall(self._vendor, model, asked, meter=self._meter)
 
 
 class _Said:

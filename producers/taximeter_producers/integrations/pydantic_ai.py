@@ -56,7 +56,7 @@ class MeteredModel(WrapperModel):
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         """Make a request, and tell of it."""
-        call = self._call()
+        call = self._call(messages)
         try:
             with call.block():
                 response = await super().request(
@@ -77,7 +77,7 @@ class MeteredModel(WrapperModel):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         """Make a request whose answer is streamed, and tell of it when it is over."""
-        call, inside = self._call(), AsyncExitStack()
+        call, inside = self._call(messages), AsyncExitStack()
         made = super().request_stream(
             messages, model_settings, model_request_parameters, run_context
         )
@@ -95,8 +95,9 @@ class MeteredModel(WrapperModel):
                 raise
             _answered(call, stream.get(), messages)
 
-    def _call(self) -> ToldCall:
-        return ToldCall(self.system, self.model_name, meter=self._meter)
+    def _call(self, messages: list[ModelMessage]) -> ToldCall:
+        asked = _prompt(messages)
+        return ToldCall(self.system, self.model_name, asked, meter=self._meter)
 
 
 def _answered(

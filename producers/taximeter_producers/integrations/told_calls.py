@@ -18,7 +18,7 @@ from taximeter_producers.meter import Meter, current_meter
 from taximeter_producers.provider_usage import reading_from_response
 from taximeter_producers.results import provider_error, provider_name_of
 from taximeter_producers.usage_readings import UsageReading
-from taximeter_producers.wrapping import recorded
+from taximeter_producers.wrapping import attempts, recorded
 from taximeter_producers.wrapping.later import later
 from taximeter_producers.wrapping.recorded import Call
 from taximeter_producers.wrapping.routes import Route
@@ -99,6 +99,7 @@ class ToldCall:
     Args:
         provider: whose API answers, as the framework names it.
         model: what is asked for.
+        asked: the prompt, by which another attempt is known; nothing of it is kept.
         names: whom the framework says that the call is for, by the names of
             `Attribution`; what `attribute` blocks say wins.
         meter: takes the event; by default that of the process.
@@ -108,12 +109,15 @@ class ToldCall:
         self,
         provider: object,
         model: object,
+        asked: object = None,
         names: Mapping[str, object] | None = None,
         meter: Meter | None = None,
     ) -> None:
         self.model = label(model) or "unknown"
         self.provider = vendor_named(provider)
         self._meter = meter
+        self._asked = asked
+        self._trace_id = attempts.linked_to(lambda: asked)
         self._by = _underneath(names or {})
         self._occurred_at = SystemClock().now()
         self._began = perf_counter()
@@ -166,6 +170,7 @@ class ToldCall:
 
         Where another error stands for the provider's, that one is its cause.
         """
+        self._trace_id = attempts.failed(self._asked, self._trace_id)
         self._settle(recorded.of_failure, error=provider_error(error) or error)
 
     def _settle(
@@ -205,6 +210,7 @@ class ToldCall:
             asked={"model": self.model},
             duration_ms=max(round((perf_counter() - self._began) * 1000), 0),
             error_type=provider_name_of(error) if error else None,
+            trace_id=self._trace_id,
         )
 
 

@@ -19,7 +19,7 @@ from taximeter_producers.call_ids import request_id_in
 from taximeter_producers.calls_inside import call_begins
 from taximeter_producers.meter import Meter
 from taximeter_producers.usage_shapes.bedrock import counted_in
-from taximeter_producers.wrapping import batches, recorded, wire
+from taximeter_producers.wrapping import attempts, batches, recorded, wire
 from taximeter_producers.wrapping.collected import Collected
 from taximeter_producers.wrapping.failures import error_of_exception, error_of_status
 from taximeter_producers.wrapping.later import later
@@ -64,6 +64,7 @@ class Exchange:
             by=by or current_attribution(),
             occurred_at=SystemClock().now(),
             source=meter.source,
+            trace_id=attempts.linked_to(lambda: recorded.prompt_of(_asked(request))),
         )
         self._began = perf_counter()
         self._turns = [True]  # taken by whoever settles; a pop is atomic
@@ -125,7 +126,9 @@ class Exchange:
     def _failed(self, error_type: str) -> list[EmittedEvent]:
         if self._call.route.read_back:
             return []  # it reads what an earlier call was billed for
-        return recorded.of_failure(self._finished(error_type))
+        call = self._finished(error_type)
+        trace_id = attempts.failed(recorded.prompt_of(call.asked), call.trace_id)
+        return recorded.of_failure(replace(call, trace_id=trace_id))
 
     def _read(
         self, content: bytes, error: BaseException | None = None

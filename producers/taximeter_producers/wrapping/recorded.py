@@ -31,6 +31,7 @@ __all__ = [
     "of_stream",
     "of_unread",
     "operation_of",
+    "prompt_of",
 ]
 
 _UNDER_WAY: Final = ("queued", "in_progress")
@@ -59,6 +60,7 @@ class Call:
         error_type: why it failed, if it did.
         counted: usage that stands beside an answer that states none.
         service_tier: the tier, where it follows from how the call was made.
+        trace_id: what the attempts of one call have in common, once one has failed.
     """
 
     provider: str
@@ -72,6 +74,7 @@ class Call:
     error_type: str | None = None
     counted: Mapping[str, Any] = field(default_factory=dict[str, Any])
     service_tier: str | None = None
+    trace_id: str | None = None
 
     @property
     def shape(self) -> str:
@@ -110,7 +113,7 @@ def of_stream(call: Call, chunks: Iterable[object]) -> list[EmittedEvent]:
     """Return the events of a streamed answer, as far as it came."""
     try:
         reading = usage_from_stream(
-            chunks, call.shape, model=_model(call, None), messages=_prompt(call.asked)
+            chunks, call.shape, model=_model(call, None), messages=prompt_of(call.asked)
         )
     except UsageUnreadable as error:
         return of_failure(call) if call.error_type else [of_unread(call, error, {})]
@@ -179,6 +182,7 @@ def _fields(
         "model": _model(call, response_model),
         "operation": call.route.operation,
         "service_tier": call.service_tier,
+        "trace_id": call.trace_id,
         "response_id": response_id,
         "response_model": response_model,
     }
@@ -225,7 +229,7 @@ def _lighter(body: Mapping[str, Any]) -> dict[str, Any]:
     return light
 
 
-def _prompt(asked: Mapping[str, Any]) -> object:
+def prompt_of(asked: Mapping[str, Any]) -> object:
     """Return what was asked, to be counted where the provider did not."""
     for name in ("messages", "input", "prompt", "contents"):
         if asked.get(name):
