@@ -10,21 +10,39 @@ import pytest
 
 import taximeter
 from taximeter_producers.wrapping.later import later
+from taximeter_schemas.records import encode_event
+from taximeter_schemas.usage import EmittedEvent
+from tests import provider_answers as answers
 from tests.replaying import Replay, replaying
 
 KEY = "sk-planted-0123456789"
+SECRETS = [KEY, "planted", "capital of France", *answers.ANSWER]
+"""What tests put into keys, prompts, files, names of requests, and answers."""
+
+
+class Remembering(taximeter.MemoryEmitter):
+    """Keeps what was sent, also what a test has done with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ever: list[EmittedEvent] = []
+
+    def emit(self, event: EmittedEvent) -> bool:
+        """Take an event."""
+        self.ever.append(event)
+        return super().emit(event)
 
 
 class Events:
     """What a meter was given, once nothing is under way any more."""
 
     def __init__(self) -> None:
-        self.emitter = taximeter.MemoryEmitter()
+        self.emitter = Remembering()
         self.meter = taximeter.start(self.emitter, source="tests")
 
     def all(self) -> list[taximeter.UsageRecorded]:
         """Return the events so far; fails on any that says that nobody understood."""
-        assert self.meter.flush(60)
+        assert self.meter.flush(240)  # a tokenizer may have to be loaded
         found = [e for e in self.emitter.sent if isinstance(e, taximeter.UsageRecorded)]
         assert len(found) == len(self.emitter.sent), self.emitter.sent
         return found
@@ -46,12 +64,15 @@ def provider() -> Iterator[Replay]:
 
 @pytest.fixture
 def events() -> Iterator[Events]:
-    """Start the meter of the process, for one test."""
+    """Start the meter of the process, for one test; no test may send a secret."""
     taximeter.stop()
-    yield Events()
+    events = Events()
+    yield events
     taximeter.uninstrument()
     taximeter.stop()
-    assert later.drain(60)
+    assert later.drain(240)
+    sent = b"".join(map(encode_event, events.emitter.ever)).decode()
+    assert [secret for secret in SECRETS if secret in sent] == []
 
 
 @pytest.fixture

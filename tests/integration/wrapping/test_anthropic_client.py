@@ -11,6 +11,7 @@ from anthropic.lib.streaming import MessageStream
 from tests import provider_answers as answers
 from tests.integration.wrapping.conftest import Events
 from tests.integration.wrapping.test_openai_client import agrees
+from tests.proving import proves
 from tests.replaying import Replay
 
 ASK: Any = {
@@ -25,6 +26,7 @@ ENOUGH = [one for one in MESSAGES if not one["body"]["usage"].get("iterations")]
 pytestmark = pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
 
 
+@proves("anthropic", "tokens")
 def test_every_kind_of_message(
     claude: anthropic.Anthropic, provider: Replay, events: Events
 ) -> None:
@@ -72,6 +74,7 @@ def test_the_stream_with_helpers(
     assert event.response_id == final.id
 
 
+@proves("anthropic", "async")
 async def test_the_asynchronous_client(
     aclaude: anthropic.AsyncAnthropic, provider: Replay, events: Events
 ) -> None:

@@ -14,6 +14,7 @@ from taximeter_schemas.usage import Usage
 from tests import provider_answers as answers
 from tests.integration.wrapping.conftest import Events
 from tests.integration.wrapping.test_openai_client import CHAT, RESPONSES, agrees
+from tests.proving import proves
 from tests.replaying import Replay, Reply
 
 MESSAGE = answers.real("anthropic.messages")[0]
@@ -53,6 +54,7 @@ def results() -> list[dict[str, Any]]:
     ]
 
 
+@proves("openai", "batches")
 def test_results_of_openai_count_once(
     client: openai.OpenAI, provider: Replay, events: Events
 ) -> None:
@@ -121,6 +123,7 @@ def claude_results() -> list[dict[str, Any]]:
     return [{"custom_id": f"planted-{n}", "result": end} for n, end in enumerate(ends)]
 
 
+@proves("anthropic", "batches")
 def test_results_of_anthropic_count_once(
     claude: anthropic.Anthropic, provider: Replay, events: Events
 ) -> None:

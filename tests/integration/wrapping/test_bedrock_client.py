@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
 import boto3
 import botocore.exceptions
 import pytest
@@ -19,6 +20,7 @@ from tests import aws_answers as aws
 from tests import provider_answers as answers
 from tests.integration.wrapping.conftest import Events
 from tests.integration.wrapping.test_openai_client import agrees
+from tests.proving import proves
 from tests.replaying import Replay, Reply
 
 CONVERSE = answers.kinds("bedrock.converse")
@@ -61,6 +63,7 @@ def bedrock(
     client.close()
 
 
+@proves("bedrock", "tokens")
 def test_every_kind_of_converse(bedrock: Any, provider: Replay, events: Events) -> None:
     """Each kind of answer, whole and as a stream, is one event with its usage."""
     for one in CONVERSE:
@@ -203,3 +206,28 @@ def test_only_bedrock_is_metered(provider: Replay, events: Events) -> None:
     storage.list_buckets()
     assert "send" not in vars(storage._endpoint.http_session)
     assert events.all() == []
+
+
+def test_anthropics_own_client_for_bedrock(provider: Replay, events: Events) -> None:
+    """Its streams come in the same frames, and are counted as whole answers are."""
+    made: Any = anthropic.AnthropicBedrock(
+        base_url=provider.url,
+        aws_region="eu-west-1",
+        aws_access_key="planted",
+        aws_secret_key="planted",
+        max_retries=0,
+    )
+    ask: Any = {"model": CLAUDE, "max_tokens": 9, "messages": []}
+    with taximeter.wrap(made) as client:
+        provider.answers(aws.invoked(answers.message(MESSAGE["body"])))
+        client.messages.create(**ask)
+        event = events.only()
+        assert agrees(event, MESSAGE)
+        told = answers.message_stream(MESSAGE["body"]).parts
+        listed = [json.loads(part.partition(b"data: ")[2]) for part in told]
+        provider.answers(aws.invoked_stream(listed))
+        for _ in client.messages.create(**ask, stream=True):
+            pass
+    streamed = events.only()
+    assert agrees(streamed, MESSAGE)
+    assert streamed.model == event.model == CLAUDE

@@ -18,6 +18,7 @@ from taximeter_schemas.usage import Usage
 from tests import provider_answers as answers
 from tests.integration.wrapping.conftest import KEY, Events
 from tests.integration.wrapping.test_openai_client import CHAT, RESPONSES, agrees
+from tests.proving import proves
 from tests.replaying import Replay, Reply
 
 QUESTION = "What is the capital of France?"
@@ -35,6 +36,7 @@ def model(provider: Replay, **more: Any) -> ChatOpenAI:
     )
 
 
+@proves("langchain", "tokens", "async", "streaming")
 async def test_every_kind_of_call(provider: Replay, events: Events) -> None:
     """Whole and streamed, sync and async, each is an event with its usage."""
     llm = model(provider)
@@ -89,6 +91,7 @@ def test_a_completion_model(provider: Replay, events: Events) -> None:
     assert event.usage == Usage(text_input_tokens=5, text_output_tokens=7)
 
 
+@proves("langchain", "errors")
 def test_failed_calls(provider: Replay, events: Events) -> None:
     """A refusal is an event with the provider's name of the error."""
     provider.answers(answers.error(429))
@@ -106,6 +109,7 @@ def test_failed_calls(provider: Replay, events: Events) -> None:
     assert event.usage.text_output_tokens > 0
 
 
+@proves("langchain", "cut")
 def test_a_reader_that_stops_early(provider: Replay, events: Events) -> None:
     """What was read until then is estimated, once, also where nobody closes it."""
     provider.answers(answers.chat_stream(CHAT[0]["body"]))
@@ -121,6 +125,7 @@ def test_a_reader_that_stops_early(provider: Replay, events: Events) -> None:
     assert event.usage.text_input_tokens > 0
 
 
+@proves("langchain", "once", "secrets")
 def test_no_call_counts_twice(provider: Replay, events: Events) -> None:
     """Where a metered client makes the call, that tells of it, and of failures."""
     taximeter.instrument()

@@ -18,6 +18,7 @@ from taximeter_schemas.usage import Usage
 from tests import provider_answers as answers
 from tests.integration.wrapping.conftest import KEY, Events
 from tests.integration.wrapping.test_openai_client import CHAT, agrees
+from tests.proving import proves
 from tests.replaying import Replay, Reply
 
 # It leaves sockets of asynchronous clients to the garbage collector.
@@ -41,6 +42,7 @@ def llm(provider: Replay, events: Events) -> Iterator[OpenAI]:
     llama_index.uninstrument()
 
 
+@proves("llama_index", "tokens", "async", "streaming")
 async def test_every_kind_of_call(
     llm: OpenAI, provider: Replay, events: Events
 ) -> None:
@@ -74,6 +76,7 @@ async def test_every_kind_of_call(
     assert agrees(events.only(), CHAT[0])
 
 
+@proves("llama_index", "errors")
 async def test_failed_calls(llm: OpenAI, provider: Replay, events: Events) -> None:
     """A refusal is an event with the provider's name of the error."""
     provider.answers(answers.error(429))
@@ -93,6 +96,7 @@ async def test_failed_calls(llm: OpenAI, provider: Replay, events: Events) -> No
     assert event.usage.text_output_tokens > 0
 
 
+@proves("llama_index", "cut")
 def test_a_reader_that_stops_early(
     llm: OpenAI, provider: Replay, events: Events
 ) -> None:
@@ -110,6 +114,7 @@ def test_a_reader_that_stops_early(
     assert event.usage.text_output_tokens > 0
 
 
+@proves("llama_index", "once", "secrets")
 def test_no_call_counts_twice(llm: OpenAI, provider: Replay, events: Events) -> None:
     """Where a metered client makes the call, that tells of it, and of failures."""
     whole = answers.json_reply(answers.chat(CHAT[0]["body"]))

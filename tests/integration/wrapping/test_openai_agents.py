@@ -15,6 +15,7 @@ from taximeter_schemas.usage import Usage
 from tests import provider_answers as answers
 from tests.integration.wrapping.conftest import KEY, Events
 from tests.integration.wrapping.test_openai_client import CHAT, RESPONSES, agrees
+from tests.proving import proves
 from tests.replaying import Replay, Reply
 
 QUESTION = "What is the capital of France?"
@@ -35,6 +36,7 @@ def run_by(client: openai.AsyncOpenAI, *, responses: bool = True) -> RunConfig:
     return RunConfig(model_provider=MeteredProvider(inner), tracing_disabled=True)
 
 
+@proves("openai_agents", "tokens", "async", "streaming")
 async def test_every_kind_of_call(
     http: openai.AsyncOpenAI, provider: Replay, events: Events
 ) -> None:
@@ -62,6 +64,7 @@ async def test_every_kind_of_call(
     assert agrees(events.only(), CHAT[0])
 
 
+@proves("openai_agents", "errors")
 async def test_failed_calls(
     http: openai.AsyncOpenAI, provider: Replay, events: Events
 ) -> None:
@@ -82,6 +85,7 @@ async def test_failed_calls(
     assert event.usage.text_output_tokens > 0
 
 
+@proves("openai_agents", "cut")
 async def test_a_reader_that_stops_early(
     http: openai.AsyncOpenAI, provider: Replay, events: Events
 ) -> None:
@@ -98,6 +102,7 @@ async def test_a_reader_that_stops_early(
     assert len(events.all()) == 1
 
 
+@proves("openai_agents", "once", "secrets")
 async def test_no_call_counts_twice(
     http: openai.AsyncOpenAI, provider: Replay, events: Events
 ) -> None:

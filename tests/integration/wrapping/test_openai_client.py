@@ -13,6 +13,7 @@ import taximeter
 from tests import provider_answers as answers
 from tests.integration.wrapping.conftest import Events
 from tests.provider_bodies import CLASSES, classes_of
+from tests.proving import proves
 from tests.replaying import Replay, Reply
 
 ASK: Any = {
@@ -32,6 +33,7 @@ def agrees(event: taximeter.UsageRecorded, one: dict[str, Any]) -> bool:
     }
 
 
+@proves("openai", "tokens")
 def test_every_kind_of_chat_completion(
     client: openai.OpenAI, provider: Replay, events: Events
 ) -> None:
@@ -131,6 +133,7 @@ def test_a_response_that_is_streamed_raw(
     assert agrees(events.only(), CHAT[0])
 
 
+@proves("openai", "async")
 async def test_the_asynchronous_client(
     aclient: openai.AsyncOpenAI, provider: Replay, events: Events
 ) -> None:
@@ -164,6 +167,7 @@ def test_embeddings(client: openai.OpenAI, provider: Replay, events: Events) -> 
         assert event.operation == "embedding"
 
 
+@proves("openai", "media")
 def test_images(client: openai.OpenAI, provider: Replay, events: Events) -> None:
     """Images are counted, with their tokens, and say how they were asked for."""
     details = {"text_tokens": 12, "image_tokens": 0}

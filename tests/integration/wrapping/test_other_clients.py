@@ -17,6 +17,7 @@ import taximeter
 from tests import provider_answers as answers
 from tests.integration.wrapping.conftest import Events
 from tests.integration.wrapping.test_openai_client import agrees
+from tests.proving import proves
 from tests.replaying import Replay
 
 GEMINI = answers.kinds("google.generate_content")
@@ -43,6 +44,7 @@ def gemini(one: dict[str, Any]) -> dict[str, Any]:
     return {**around, **one["body"]}
 
 
+@proves("google", "tokens")
 def test_every_kind_of_geminis_answers(
     metered: Any,
     provider: Replay,
@@ -71,6 +73,7 @@ def test_every_kind_of_geminis_answers(
     assert events.only().error_type == "BadRequestError"
 
 
+@proves("google", "async")
 async def test_gemini_asynchronously(
     metered: Any,
     provider: Replay,
@@ -91,6 +94,7 @@ def mistral(**changes: object) -> dict[str, Any]:
     return {"model": "mistral-large-latest", "usage": usage, **changes}
 
 
+@proves("mistral", "tokens")
 async def test_mistral(
     metered: Any,
     provider: Replay,
@@ -117,6 +121,7 @@ async def test_mistral(
         assert (event.operation, event.usage.text_input_tokens) == ("embedding", 3)
 
 
+@proves("mistral", "async")
 async def test_mistral_asynchronously(
     metered: Any,
     provider: Replay,
@@ -145,6 +150,7 @@ def cohere_said(billed: dict[str, int], **more: object) -> dict[str, Any]:
     return around | {"meta": {"billed_units": billed}} | more
 
 
+@proves("cohere", "tokens", "async")
 async def test_cohere(
     metered: Any,
     provider: Replay,

@@ -18,6 +18,7 @@ from taximeter_schemas.usage import Usage
 from tests import provider_answers as answers
 from tests.integration.wrapping.conftest import KEY, Events
 from tests.integration.wrapping.test_openai_client import CHAT, RESPONSES, agrees
+from tests.proving import proves
 from tests.replaying import Replay, Reply
 
 QUESTION = "What is the capital of France?"
@@ -37,6 +38,7 @@ def agent(bare: OpenAIProvider) -> Agent[None, str]:
     return Agent(MeteredModel(OpenAIChatModel("gpt-4o", provider=bare)))
 
 
+@proves("pydantic_ai", "tokens", "async", "streaming")
 async def test_every_kind_of_call(
     agent: Agent[None, str], bare: OpenAIProvider, provider: Replay, events: Events
 ) -> None:
@@ -57,6 +59,7 @@ async def test_every_kind_of_call(
     assert agrees(events.only(), RESPONSES[0])
 
 
+@proves("pydantic_ai", "errors")
 async def test_failed_calls(
     agent: Agent[None, str], provider: Replay, events: Events
 ) -> None:
@@ -78,6 +81,7 @@ async def test_failed_calls(
     assert events.only().usage_source == "estimated"
 
 
+@proves("pydantic_ai", "retries")
 async def test_a_fallback(
     bare: OpenAIProvider, provider: Replay, events: Events
 ) -> None:
@@ -90,8 +94,10 @@ async def test_a_fallback(
     first, second = events.all()
     assert (first.model, first.error_type) == ("gpt-4o", "InternalServerError")
     assert (second.model, second.status) == ("gpt-4.1", "ok")
+    assert first.trace_id == second.trace_id is not None
 
 
+@proves("pydantic_ai", "cut")
 async def test_a_reader_that_stops_early(
     agent: Agent[None, str], provider: Replay, events: Events
 ) -> None:
@@ -110,6 +116,7 @@ async def test_a_reader_that_stops_early(
     assert event.usage.text_output_tokens > 0
 
 
+@proves("pydantic_ai", "once", "secrets")
 async def test_no_call_counts_twice(
     agent: Agent[None, str], provider: Replay, events: Events
 ) -> None:

@@ -18,6 +18,7 @@ import taximeter
 from tests import provider_answers as answers
 from tests.integration.wrapping.conftest import KEY, Events
 from tests.integration.wrapping.test_openai_client import CHAT
+from tests.proving import proves
 from tests.replaying import Replay
 from tests.waiting import eventually
 
@@ -60,6 +61,7 @@ def to(provider: Replay) -> dict[str, Any]:
     return {"api_base": f"{provider.url}/v1", "api_key": KEY, "max_retries": 0}
 
 
+@proves("litellm", "once")
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_chat(
     stream: bool, to: dict[str, Any], provider: Replay, events: Events
