@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The model:DeprecationWarning")
 
 def sent(events: Events) -> str:
     """Return every byte that the meter was given to send."""
-    assert events.meter.flush(60)
+    assert events.meter.flush(240)
     return b"\n".join(map(encode_event, events.emitter.sent)).decode()
 
 
