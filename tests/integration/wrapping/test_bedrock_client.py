@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import anthropic
 import boto3
 import botocore.exceptions
 import pytest
+from anthropic.lib.bedrock import AnthropicBedrock
 from botocore.config import Config
 
 import taximeter
@@ -210,7 +210,7 @@ def test_only_bedrock_is_metered(provider: Replay, events: Events) -> None:
 
 def test_anthropics_own_client_for_bedrock(provider: Replay, events: Events) -> None:
     """Its streams come in the same frames, and are counted as whole answers are."""
-    made: Any = anthropic.AnthropicBedrock(
+    made: Any = AnthropicBedrock(
         base_url=provider.url,
         aws_region="eu-west-1",
         aws_access_key="planted",
