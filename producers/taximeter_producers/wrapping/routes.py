@@ -154,6 +154,8 @@ def operation_of(api: str) -> str:
     >>> operation_of("embeddings"), operation_of("converse")
     ('embedding', 'chat')
     """
+    if api == "invoke":  # of Bedrock, embeddings too, which only their model tells
+        return "chat"
     routes = (route for _, route in _ROUTES if route.api == api)
     return next((route.operation for route in routes), "chat")
 
