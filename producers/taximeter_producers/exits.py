@@ -2,7 +2,8 @@
 
 Python runs `atexit` functions when a program ends by itself, but not when SIGTERM
 ends it, which is how most services are stopped. So the first emitter that is made
-in the main thread puts a handler in front of whatever SIGTERM did before.
+in the main thread puts a handler in front of whatever SIGTERM did before. Nor does it
+run them in the processes of pools, which say otherwise when they end (`pool_ends`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Final, Protocol
+
+from taximeter_producers.pool_ends import at_pool_end, at_pool_end_of_child
 
 __all__ = ["Unfinished", "forget", "watch"]
 
@@ -59,6 +62,7 @@ class _Watch:
         if not self.hooked:
             self.hooked = True
             atexit.register(self.close_all)
+            at_pool_end(self.close_all)
             os.register_at_fork(
                 before=self.before_fork,
                 after_in_parent=self.after_fork,
@@ -104,6 +108,7 @@ class _Watch:
 
     def start_over(self) -> None:
         self.forking = threading.Lock()
+        at_pool_end_of_child(self, self.close_all)
         for unfinished in list(self.unfinished.values()):
             unfinished.start_over()
 
