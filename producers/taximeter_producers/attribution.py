@@ -86,6 +86,13 @@ class Attribution:
         tags = self._with_reason(self.tags)
         return said | ({"tags": dict(tags)} if tags else {})
 
+    def as_plain(self) -> dict[str, Any]:
+        """Return what another process needs to attribute alike.
+
+        A reservation stays here, with whoever sees to it.
+        """
+        return vars(self) | {"tags": dict(self.tags), "reserved": None}
+
     def merged(self, given: Mapping[str, object]) -> Mapping[str, str]:
         """Return an event's own tags over these; the reason is nobody's to change."""
         return self._with_reason(merged_tags(self.tags, given))

@@ -1,7 +1,8 @@
 """Lets threads and thread pools inherit whom calls are for, as tasks do by themselves.
 
-While a meter runs, a thread that is started, and work that is submitted to a pool, take
-the attribution of whoever starts or submits it along, and nothing else of its context.
+While a meter runs, a thread that is started, and work that is submitted to a pool of
+threads or of processes, take the attribution of whoever starts or submits it along, and
+nothing else of its context.
 """
 
 from __future__ import annotations
@@ -9,13 +10,18 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, Final
 
-from taximeter_producers.attribution import attributing, current_attribution
+from taximeter_producers.attribution import (
+    Attribution,
+    attributing,
+    current_attribution,
+)
 
 __all__ = ["inherit", "no_longer"]
 
+_NOBODY: Final = Attribution()
 _replaced: Final[dict[tuple[type, str], tuple[Any, Any]]] = {}
 
 
@@ -24,6 +30,7 @@ def inherit() -> None:
     if not _replaced:
         _replace(threading.Thread, "start", _start)
         _replace(ThreadPoolExecutor, "submit", _submit)
+        _replace(ProcessPoolExecutor, "submit", _submit_to_process)
 
 
 def no_longer() -> None:
@@ -50,7 +57,7 @@ def _start(original: Callable[..., None]) -> Callable[..., None]:
             with attributing(by):
                 run()
 
-        if by.fields():
+        if by != _NOBODY:
             self.run = attributed  # type: ignore[method-assign]
         original(self)
 
@@ -76,3 +83,25 @@ def _submit(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self, attributed, *args, **kwargs)
 
     return submit
+
+
+def _submit_to_process(original: Callable[..., Any]) -> Callable[..., Any]:
+    def submit(
+        self: ProcessPoolExecutor,
+        fn: Callable[..., Any],
+        /,
+        *args: object,
+        **kwargs: object,
+    ) -> object:
+        said = current_attribution().as_plain()
+        return original(self, _in_process, said, fn, *args, **kwargs)
+
+    return submit
+
+
+def _in_process(
+    said: dict[str, Any], fn: Callable[..., Any], /, *args: object, **kwargs: object
+) -> object:
+    """Do a piece of work in a pool's process, which may have been forked for others."""
+    with attributing(Attribution(**said)):
+        return fn(*args, **kwargs)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from uuid import uuid4
 
 import pytest
 
 import taximeter
-from taximeter_producers.attribution import attribute, current_attribution
+from taximeter_producers.attribution import (
+    Reserved,
+    attribute,
+    current_attribution,
+    reserved,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +31,17 @@ def _meter() -> Iterator[None]:
 def user() -> str | None:
     """Return whom a call would be for, here."""
     return current_attribution().user_id
+
+
+def user_of(_: int) -> str | None:
+    """Return whom the call of a number would be for."""
+    return user()
+
+
+def tags_and_reservation() -> tuple[dict[str, str], object]:
+    """Return what else goes along, or stays."""
+    by = current_attribution()
+    return dict(by.tags), by.reserved
 
 
 class Asking(threading.Thread):
@@ -61,6 +79,30 @@ def test_pools_inherit_piece_by_piece() -> None:
     assert mapped == ["bob", "bob"]
 
 
+def test_pools_of_processes_inherit_piece_by_piece() -> None:
+    """Work is for whoever submits it, not for whoever had the process forked."""
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
+        with attribute(user="ada"):
+            found = [pool.submit(user)]
+        found.append(pool.submit(user))
+        with attribute(user="bob", tags={"team": "x"}), reserved(Reserved(uuid4())):
+            mapped = list(pool.map(user_of, range(2)))
+            along = pool.submit(tags_and_reservation).result()
+    assert [one.result() for one in found] == ["ada", None]
+    assert mapped == ["bob", "bob"]
+    assert along == ({"team": "x"}, None)
+
+
+def test_starting_a_thread_settles_no_reservation() -> None:
+    """Only an event does; else what was reserved would be held until it lapses."""
+    of = Reserved(uuid4())
+    with reserved(of):
+        thread = threading.Thread(target=user)
+        thread.start()
+        thread.join()
+    assert not of.taken
+
+
 async def test_tasks_and_executors_of_a_loop_inherit() -> None:
     """So do tasks, `to_thread` and `run_in_executor`."""
 
@@ -83,7 +125,9 @@ def test_stopping_takes_it_back() -> None:
     taximeter.stop()
     assert threading.Thread.start is not started
     assert threading.Thread.start.__module__ == "threading"
-    assert "wrapped" not in ThreadPoolExecutor.submit.__dict__
+    for pool in (ThreadPoolExecutor, ProcessPoolExecutor):
+        assert "wrapped" not in pool.submit.__dict__
+        assert pool.submit.__module__.startswith("concurrent.futures.")
     with attribute(user="ada"):
         thread = Asking()
         thread.start()
