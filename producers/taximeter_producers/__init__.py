@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from taximeter_producers.guard.verdicts import Decision
     from taximeter_producers.kafka import KafkaEmitter
     from taximeter_producers.litellm_callback import LiteLLMCallback
-    from taximeter_producers.meter import Meter, start, stop
+    from taximeter_producers.meter import Meter, flush, start, stop
     from taximeter_producers.metered_functions import metered
     from taximeter_producers.provider_usage import (
         reading_from_response,
@@ -60,6 +60,7 @@ __all__ = [
     "attributed",
     "current_attribution",
     "enforce",
+    "flush",
     "instrument",
     "metered",
     "reading_from_response",
@@ -88,6 +89,7 @@ _HOMES = {
     "Reservations": "reservations",
     "UsageReading": "usage_readings",
     "enforce": "guard.enforcement",
+    "flush": "meter",
     "instrument": "wrapping.wrap",
     "metered": "metered_functions",
     "reading_from_response": "provider_usage",

@@ -10,6 +10,7 @@ wrong is counted, logged now and then, and the call goes on.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -26,7 +27,7 @@ from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.topics import Topics
 from taximeter_schemas.usage import EmittedEvent
 
-__all__ = ["Meter", "Redact", "current_meter", "start", "stop"]
+__all__ = ["Meter", "Redact", "current_meter", "flush", "start", "stop"]
 
 log = logging.getLogger(__name__)
 
@@ -104,11 +105,16 @@ class _Process:
     """The meter of this process, if it was started."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
         self.meter: Meter | None = None
+        self.unlock()
+
+    def unlock(self) -> None:
+        """Have a lock that nobody holds; what a forked child needs."""
+        self.lock = threading.RLock()
 
 
 _process: Final = _Process()
+os.register_at_fork(after_in_child=_process.unlock)
 
 
 def start(
@@ -138,6 +144,18 @@ def start(
             _process.meter = Meter(emitter or _emitter(chosen), chosen.source, redact)
             inheriting.inherit()
         return _process.meter
+
+
+def flush(timeout: float | None = None) -> bool:
+    """Wait until all that the meter of this process took so far is safe.
+
+    For processes that are frozen or killed at any moment: AWS Lambda, notebooks.
+
+    Returns:
+        False if time ran out; nothing is lost by that, sending goes on.
+    """
+    meter = _process.meter
+    return meter is None or meter.flush(timeout)
 
 
 def stop(timeout: float | None = 10.0) -> bool:
