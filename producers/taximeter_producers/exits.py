@@ -52,6 +52,7 @@ class _Watch:
 
     def __init__(self) -> None:
         self.unfinished: dict[int, Unfinished] = {}
+        self.makers: set[int] = set()
         self.forking = threading.Lock()
         self.held: list[Unfinished] = []
         self.hooked = False
@@ -83,7 +84,7 @@ class _Watch:
 
     def on_sigterm(self, number: int, frame: FrameType | None) -> None:
         if callable(self.previous):
-            for unfinished in list(self.unfinished.values()):
+            for unfinished in self.in_order():
                 unfinished.save(_FLUSH_SECONDS)
             self.previous(number, frame)
         elif self.previous == signal.SIG_DFL:
@@ -92,8 +93,14 @@ class _Watch:
             os.kill(os.getpid(), number)
 
     def close_all(self) -> None:
-        for unfinished in list(self.unfinished.values()):
+        for unfinished in self.in_order():
             unfinished.close(_FLUSH_SECONDS)
+
+    def in_order(self) -> list[Unfinished]:
+        """Return those that still make events before those that take them."""
+        watched = list(self.unfinished.items())
+        watched.sort(key=lambda item: item[0] not in self.makers)
+        return [unfinished for _, unfinished in watched]
 
     def before_fork(self) -> None:
         self.forking.acquire()
@@ -116,19 +123,23 @@ class _Watch:
 _watch: Final = _Watch()
 
 
-def watch(unfinished: Unfinished, *, sigterm: bool) -> None:
+def watch(unfinished: Unfinished, *, sigterm: bool, makes_events: bool = False) -> None:
     """Close this one when the process ends; on SIGTERM too, if asked to.
 
     The SIGTERM handler saves and then does what was done before it: calls the
     earlier handler, or lets the signal end the process. It can only be set from the
-    main thread; elsewhere nothing is set and only a normal end flushes.
+    main thread; elsewhere nothing is set and only a normal end flushes. What makes
+    events is saved before what takes them.
     """
     _watch.hook()
     if sigterm:
         _watch.hook_sigterm()
     _watch.unfinished[id(unfinished)] = unfinished
+    if makes_events:
+        _watch.makers.add(id(unfinished))
 
 
 def forget(unfinished: Unfinished) -> None:
     """Leave this one alone from now on: it is closed."""
     _watch.unfinished.pop(id(unfinished), None)
+    _watch.makers.discard(id(unfinished))

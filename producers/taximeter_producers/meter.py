@@ -60,6 +60,10 @@ class Meter:
         self.emitter = emitter
         self.source = source
         self.failures = 0
+        # What is on disk before the call goes on, or is redacted in its thread, is made
+        # at once; so is what is only remembered.
+        kept = getattr(emitter, "__dict__", {}).get("durability")
+        self.can_wait = kept == "memory" and redact is None
         self._redact = redact
         self._rarely = Rarely()
         self._waits: list[_Waits] = []

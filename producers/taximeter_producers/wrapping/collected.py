@@ -47,6 +47,11 @@ class Collected:
         """
         self._head_left, self._worth = _WHOLE_BYTES, worth
 
+    @property
+    def size(self) -> int:
+        """Return how many bytes there are."""
+        return sum(map(len, self._head)) + sum(map(len, self._tail))
+
     def nothing_more(self) -> None:
         """Keep nothing of what follows: it cannot state usage."""
         self.add = _forget  # type: ignore[method-assign]

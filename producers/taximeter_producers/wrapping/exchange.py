@@ -1,16 +1,18 @@
 """One attempt of a call, from its request to its event: never none, never two.
 
 Whoever notices the end first settles it: the answer, the end of its stream, whoever
-closes that, an exception, or the garbage collector. What goes wrong in here is counted
-by the meter and never reaches the call.
+closes that, an exception, or the garbage collector. The event is made in a thread of
+the meter's own where nobody has to wait for it. What goes wrong in here is counted by
+the meter and never reaches the call.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
@@ -31,6 +33,8 @@ from taximeter_schemas.usage import EmittedEvent
 __all__ = ["Exchange"]
 
 _FIRST_ERROR: Final = 400
+_LARGEST_LATER: Final = 64 * 1024
+_Events = Iterable[EmittedEvent]
 _WORDS: Final = "a call could not be recorded"
 
 
@@ -66,7 +70,7 @@ class Exchange:
             source=meter.source,
             trace_id=attempts.linked_to(lambda: recorded.prompt_of(_asked(request))),
         )
-        self._began = perf_counter()
+        self._began = self._ended = perf_counter()
         self._turns = [True]  # taken by whoever settles; a pop is atomic
         self._content_type = ""
         self._decoded: Callable[[bytes], bytes] = bytes
@@ -85,23 +89,38 @@ class Exchange:
             return True
         if not hasattr(response, "_content"):
             return False
-        self._settle(lambda: self._read(response.content))
+        content = response.content
+        self._settle(lambda: self._read(content), len(content))
         return True
 
     def ended(self, error: BaseException | None = None) -> None:
         """Settle an attempt whose answer is read, or will not be read any further."""
-        self._settle(lambda: self._read(self._whole(), error))
+        size = self.collected.size
+        self._settle(lambda: self._read(self._whole(), error), size)
 
     def abandoned(self) -> None:
         """Do so for the garbage collector, which may run in the middle of anything."""
         if self._turns:
             later.put(self.ended)
 
-    def _settle(self, make: Callable[[], list[EmittedEvent] | None]) -> None:
+    def _settle(self, make: Callable[[], _Events | None], size: int = 0) -> None:
         try:
             self._turns.pop()
         except IndexError:
             return
+        self._ended = perf_counter()
+        if not (self._can_wait(size) and later.take(lambda: self._emit(make))):
+            self._emit(make)
+
+    def _can_wait(self, size: int) -> bool:
+        """Tell whether the event may be made when the call has gone on.
+
+        Not if it settles a reservation: who made that looks at once whether one does.
+        """
+        reserved = self._call.by.reserved is not None
+        return self._meter.can_wait and not reserved and size <= _LARGEST_LATER
+
+    def _emit(self, make: Callable[[], _Events | None]) -> None:
         try:
             for event in make() or ():
                 self._meter.emit(event)
@@ -132,11 +151,9 @@ class Exchange:
 
     def _read(
         self, content: bytes, error: BaseException | None = None
-    ) -> list[EmittedEvent] | None:
+    ) -> _Events | None:
         if self._call.route.api == BATCH:
-            later.ready()
-            later.put(lambda: self._emit(batches.of_results(self._batch(), content)))
-            return None
+            return self._apart(partial(batches.of_results, self._batch(), content))
         if error is not None and not wire.is_stream(self._content_type):
             return self._failed(error_of_exception(error))
         call = self._finished(error_of_exception(error) if error else None)
@@ -144,26 +161,25 @@ class Exchange:
             return None if call.route.read_back else self._streamed(call, content)
         return recorded.of_answer(call, wire.body_of(content, self._content_type))
 
-    def _streamed(self, call: Call, content: bytes) -> list[EmittedEvent] | None:
+    def _streamed(self, call: Call, content: bytes) -> _Events | None:
         lines = wire.lines_of(content, self._content_type)
         stating = wire.stating(lines)
         if wire.is_complete(stating, call.shape):
             return recorded.of_stream(call, stating)
         called = replace(call, error_type=call.error_type or wire.error_in(lines))
+        return self._apart(partial(recorded.of_stream, called, lines))
+
+    def _apart(self, make: Callable[[], _Events]) -> _Events | None:
+        """Make events that take long in the meter's own thread, wherever this is."""
+        if later.is_here():
+            return make()
         later.ready()
-        later.put(lambda: self._emit(_estimated(called, lines)))
+        later.put(lambda: self._emit(make))
         return None
 
     def _batch(self) -> Call:
         path = self._request.url.path
         return replace(self._call, request_id=path.removesuffix("/results"))
-
-    def _emit(self, events: Iterable[EmittedEvent]) -> None:
-        try:
-            for event in events:
-                self._meter.emit(event)
-        except Exception:
-            self._meter.failed(_WORDS)
 
     def _whole(self) -> bytes:
         raw = self.collected.whole()
@@ -172,17 +188,13 @@ class Exchange:
         return b""
 
     def _finished(self, error_type: str | None) -> Call:
-        took = round((perf_counter() - self._began) * 1000)
+        took = round((self._ended - self._began) * 1000)
         return replace(
             self._call,
             asked=_asked(self._request),
             duration_ms=max(took, 0),
             error_type=error_type,
         )
-
-
-def _estimated(call: Call, lines: list[bytes]) -> Iterator[EmittedEvent]:
-    yield from recorded.of_stream(call, lines)  # in the thread that asks for them
 
 
 def _asked(request: Any) -> Mapping[str, Any]:

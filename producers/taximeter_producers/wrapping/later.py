@@ -1,8 +1,9 @@
-"""Does what takes its time after a call in a thread of its own: counting tokens.
+"""Does what takes its time after a call in a thread of its own: making its event.
 
-A tokenizer is loaded in seconds and counts in milliseconds, which the caller of an LLM
-must not wait for. And what the garbage collector finds, which may run in the middle of
-anything, is only handed over here and finished in this thread.
+Reading an answer takes a fraction of a millisecond, counting tokens some, loading a
+tokenizer seconds, none of which the caller of an LLM need wait for. And what the
+garbage collector finds, which may run in the middle of anything, is only handed over
+here and finished in this thread.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from queue import SimpleQueue
 from typing import Final
 
 from taximeter_producers import exits
+from taximeter_producers.attribution import Attribution, attributing
 
 __all__ = ["Later", "later"]
 
 log = logging.getLogger(__name__)
+
+_MOST_WAITING: Final = 1_000
 
 
 class Later:
@@ -34,7 +38,7 @@ class Later:
             return
         with self._lock:
             if self._thread is None:
-                exits.watch(self, sigterm=False)
+                exits.watch(self, sigterm=False, makes_events=True)
                 self._thread = threading.Thread(
                     target=self._run, name="taximeter-later", daemon=True
                 )
@@ -43,6 +47,18 @@ class Later:
     def put(self, work: Callable[[], object]) -> None:
         """Have this done; may be called from anywhere, a finalizer included."""
         self._waiting.put(work)
+
+    def take(self, work: Callable[[], object]) -> bool:
+        """Have this done, or tell that its caller had better do it: too much waits."""
+        if self.is_here() or self._waiting.qsize() >= _MOST_WAITING:
+            return False
+        self.ready()
+        self.put(work)
+        return True
+
+    def is_here(self) -> bool:
+        """Tell whether this is the thread that does what waits."""
+        return self._thread is threading.current_thread()
 
     def drain(self, timeout: float | None = None) -> bool:
         """Wait until what was put so far is done; False if time ran out."""
@@ -54,7 +70,11 @@ class Later:
         return done.wait(timeout)
 
     def _run(self) -> None:
-        waiting = self._waiting
+        # For nobody, and not for whom the call was that had the thread started.
+        with attributing(Attribution()):
+            self._work(self._waiting)
+
+    def _work(self, waiting: SimpleQueue[Callable[[], object]]) -> None:
         while True:
             work = waiting.get()
             try:

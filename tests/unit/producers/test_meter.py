@@ -21,11 +21,8 @@ from tests.builders import a_usage
 NOBODY = "127.0.0.1:1"
 
 IMPORTS = """
-import resource, sys
-before = resource.getrusage(resource.RUSAGE_SELF)
+import sys
 import taximeter
-after = resource.getrusage(resource.RUSAGE_SELF)
-took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 heavy = {"litellm", "faust", "duckdb", "openai", "anthropic", "httpx", "httpx2",
          "pydantic", "aiokafka"} & set(sys.modules)
 assert not heavy, heavy
@@ -34,7 +31,6 @@ taximeter.wrap, taximeter.instrument, taximeter.uninstrument
 heavy = {"litellm", "faust", "duckdb", "openai", "anthropic", "httpx", "httpx2",
          "aiokafka"} & set(sys.modules)
 assert not heavy, heavy
-print(took)
 """
 
 
@@ -154,10 +150,6 @@ def test_the_meter_is_an_emitter() -> None:
 
 
 def test_importing_the_package_is_light() -> None:
-    """Within 150 ms of CPU, and without any library of a provider or a worker."""
+    """No library of a provider, a worker or Kafka comes along; the bench has the ms."""
     path = f"import sys; sys.path[:0] = {sys.path!r}\n"
-    least = min(
-        float(subprocess.check_output([sys.executable, "-c", path + IMPORTS]))
-        for _ in range(3)
-    )
-    assert least <= 0.15
+    subprocess.run([sys.executable, "-c", path + IMPORTS], check=True)
