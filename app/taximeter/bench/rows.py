@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Final, Literal, NamedTuple
@@ -37,6 +38,11 @@ TARGETS: Final = {
     "cpu_growth": Target("CPU s/million", "ratio", 1.1, at_most=True),
     "emit_p50_us": Target("us", "value", 20, at_most=True),
     "emit_p99_us": Target("us", "value", 200, at_most=True),
+    "added_p50_us": Target("us", "value", 50, at_most=True),
+    "added_p99_us": Target("us", "value", 500, at_most=True),
+    "import_ms": Target("ms", "value", 150, at_most=True),
+    "outage_hurt_calls": Target("calls", "value", 0, at_most=True),
+    "outage_memory_mib": Target("MiB", "value", 200, at_most=True),
     "alert_p99_ms": Target("ms", "value", 1_000, at_most=True),
     "sql_p99_ms": Target("ms", "value", 2_000, at_most=True),
     "report_ms": Target("ms", "value", 300, at_most=True),
@@ -48,12 +54,16 @@ TARGETS: Final = {
 
 @dataclass(frozen=True)
 class Row:
-    """One measured row; `ratio` is value over reference where it has one."""
+    """One measured row; `ratio` is value over reference where it has one.
+
+    `parts` are the figures that the value is the worst of; None was not measured.
+    """
 
     name: str
     value: float
     reference: float | None
     detail: str
+    parts: Mapping[str, float | None] | None = None
 
     @property
     def target(self) -> Target:

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Final
 
 from taximeter.bench.measures import (
+    added,
     cpu_growth,
     emit,
     end_to_end,
     http_ingest,
+    importing,
     latency,
     memory,
+    outage,
     prices,
     pricing,
     reports,
@@ -53,6 +56,9 @@ _MEASURES: Final[dict[tuple[str, ...], Callable[[Bench], Awaitable[list[Row]]]]]
     ("http_ingest",): http_ingest.measure,
     ("sink",): sink.measure,
     ("emit_p50_us", "emit_p99_us"): emit.measure,
+    ("added_p50_us", "added_p99_us"): added.measure,
+    ("import_ms",): importing.measure,
+    ("outage_hurt_calls", "outage_memory_mib"): outage.measure,
     ("cpu_growth", *_LATENCIES): _with_worker_and_sink,
     ("report_ms", "month_report_ms"): reports.measure,
     ("worker_memory_mib",): memory.measure,

@@ -16,7 +16,7 @@ _LARGE: Final = 100
 
 def as_facts(row: Row) -> dict[str, object]:
     """Return a row as `--format json` prints it."""
-    return {
+    facts = {
         "name": row.name,
         "value": row.value,
         "unit": row.target.unit,
@@ -26,6 +26,7 @@ def as_facts(row: Row) -> dict[str, object]:
         "met": row.met,
         "detail": row.detail,
     }
+    return facts if row.parts is None else facts | {"parts": dict(row.parts)}
 
 
 def as_table(row: Row) -> dict[str, object]:
@@ -48,7 +49,10 @@ def bar(row: Row) -> str:
     >>> bar(Row("sink", 25.0, 100.0, "")), bar(Row("sink", 75.0, 100.0, ""))
     ('#####     |', '##########|#####')
     """
-    filled = min(round(row.measured / row.target.bound * _TARGET_AT), _LONGEST)
+    most = _LONGEST if row.measured else 0
+    if bound := row.target.bound:
+        most = round(row.measured / bound * _TARGET_AT)
+    filled = max(0, min(most, _LONGEST))
     before, behind = min(filled, _TARGET_AT), max(0, filled - _TARGET_AT)
     return f"{'#' * before:<{_TARGET_AT}}|{'#' * behind}"
 

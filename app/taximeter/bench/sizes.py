@@ -24,6 +24,10 @@ class Sizes:
     growth_events: int
     emits_back_to_back: int
     emit_seconds: float
+    metered_calls: int
+    imports: int
+    outage_seconds: float
+    backlog_events: int
     latency_seconds: float
     memory_ids: int
     memory_users: int
@@ -50,6 +54,10 @@ FULL: Final = Sizes(
     growth_events=1_000_000,
     emits_back_to_back=50_000,
     emit_seconds=10.0,
+    metered_calls=2_000,
+    imports=10,
+    outage_seconds=5.0,
+    backlog_events=100_000,
     latency_seconds=20.0,
     memory_ids=2_000_000,
     memory_users=100_000,
@@ -68,6 +76,10 @@ QUICK: Final = Sizes(
     growth_events=5_000,
     emits_back_to_back=5_000,
     emit_seconds=2.0,
+    metered_calls=200,
+    imports=3,
+    outage_seconds=2.0,
+    backlog_events=20_000,
     latency_seconds=3.0,
     memory_ids=40_000,
     memory_users=2_000,

@@ -119,6 +119,20 @@ def test_the_bar_is_as_long_as_the_figure_is_good() -> None:
     assert [each.count("#") for each in shown] == [0, 10, 20]
 
 
+def test_a_bound_of_nothing_has_a_bar_too() -> None:
+    """What may not happen at all is met at nothing, and missed at one."""
+    rows = [Row("outage_hurt_calls", value, None, "") for value in (0.0, 1.0)]
+    assert [row.met for row in rows] == [True, False]
+    assert [bar(row).count("#") for row in rows] == [0, 20]
+
+
+def test_parts_of_a_row_are_facts() -> None:
+    """What was not measured is null; rows without parts have no such field."""
+    row = Row("added_p50_us", 3.0, None, "", {"openai": 3.0, "cohere": None})
+    assert as_facts(row)["parts"] == {"openai": 3.0, "cohere": None}
+    assert "parts" not in as_facts(Row("sink", 1.0, 1.0, ""))
+
+
 def test_a_table_row_says_which_way_the_target_goes() -> None:
     """At least and at most are told apart, and so are ratios and values."""
     targets = {name: as_table(Row(name, 1.0, 1.0, ""))["target"] for name in TARGETS}
