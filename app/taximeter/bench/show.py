@@ -16,7 +16,7 @@ _LARGE: Final = 100
 
 def as_facts(row: Row) -> dict[str, object]:
     """Return a row as `--format json` prints it."""
-    facts = {
+    facts: dict[str, object] = {
         "name": row.name,
         "value": row.value,
         "unit": row.target.unit,
