@@ -52,12 +52,16 @@ def in_pool(pool: Executor) -> None:
             first = pool.submit(answer, "What is a taxi?")
         with taximeter.attribute(user="bob"):
             second = pool.submit(answer, "What is a meter?")
-        first.result(), second.result()
+        for asked in (first, second):
+            asked.result()
 
 
 def main() -> None:
     """Ask in every way there is."""
-    fork, spawn = map(multiprocessing.get_context, ("fork", "spawn"))
+    fork, spawn = (
+        multiprocessing.get_context("fork"),
+        multiprocessing.get_context("spawn"),
+    )
     taximeter.start()
     in_pool(ThreadPoolExecutor(1))
     in_pool(ProcessPoolExecutor(1, mp_context=fork))
