@@ -173,7 +173,7 @@ class LiteLLMCallback(CustomLogger):
             provider=label(part(call, "custom_llm_provider")) or "openai",
             route=Route("chat", BATCH),
             by=noted if isinstance(noted, Attribution) else current_attribution(),
-            occurred_at=self._clock.now(),
+            occurred_at=self.clock.now(),
             source=self._source,
         )
         return of_results(fetched, content)
