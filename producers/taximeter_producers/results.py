@@ -18,7 +18,7 @@ from taximeter_producers.usage_readings import UsageReading
 from taximeter_producers.wrapping import recorded
 from taximeter_producers.wrapping.failures import error_of_exception
 from taximeter_producers.wrapping.recorded import Call
-from taximeter_producers.wrapping.routes import Route
+from taximeter_producers.wrapping.routes import Route, operation_of
 from taximeter_schemas.errors import UnknownShape, UsageError
 from taximeter_schemas.usage import EmittedEvent
 
@@ -130,7 +130,7 @@ def _events(
     call: Call, told: Told, reading: UsageReading, result: object
 ) -> list[EmittedEvent]:
     api = reading.shape.partition(".")[2]
-    operation = told.operation or recorded.operation_of(api)
+    operation = told.operation or operation_of(api)
     full = replace(
         call,
         provider=told.provider or _provider_of(result, reading),

@@ -21,7 +21,7 @@ from taximeter_producers.usage_readings import UsageReading
 from taximeter_producers.wrapping import attempts, recorded
 from taximeter_producers.wrapping.later import later
 from taximeter_producers.wrapping.recorded import Call
-from taximeter_producers.wrapping.routes import Route
+from taximeter_producers.wrapping.routes import Route, operation_of
 from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.errors import UsageError, UsageUnreadable
 from taximeter_schemas.usage import EmittedEvent, Usage
@@ -147,7 +147,7 @@ class ToldCall:
             reading = reading_from_response(answer)
         except UsageError:
             return False
-        operation = recorded.operation_of(reading.shape.partition(".")[2])
+        operation = operation_of(reading.shape.partition(".")[2])
         self._settle(lambda call: recorded.of_reading(call, reading, {}), operation)
         return True
 

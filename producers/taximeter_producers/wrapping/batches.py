@@ -20,9 +20,8 @@ from taximeter_producers.wrapping.recorded import (
     of_failure,
     of_reading,
     of_unread,
-    operation_of,
 )
-from taximeter_producers.wrapping.routes import Route, shape_for
+from taximeter_producers.wrapping.routes import Route, operation_of, shape_for
 from taximeter_schemas.errors import UnknownShape, UsageUnreadable
 from taximeter_schemas.usage import EmittedEvent
 

@@ -30,23 +30,11 @@ __all__ = [
     "of_reading",
     "of_stream",
     "of_unread",
-    "operation_of",
     "prompt_of",
 ]
 
 _UNDER_WAY: Final = ("queued", "in_progress")
 _NOTHING: Final = Usage()
-_OPERATIONS: Final = {
-    "completions": "completion",
-    "responses": "responses",
-    "embeddings": "embedding",
-    "embed": "embedding",
-    "images": "image_generation",
-    "audio_transcriptions": "transcription",
-    "audio_translations": "transcription",
-    "rerank": "rerank",
-    "ocr": "ocr",
-}
 
 
 @dataclass(frozen=True)
@@ -80,15 +68,6 @@ class Call:
     def shape(self) -> str:
         """How the answer states its usage."""
         return shape_for(self.provider, self.route)
-
-
-def operation_of(api: str) -> str:
-    """Return what an API does, as an event names it.
-
-    >>> operation_of("embeddings"), operation_of("messages")
-    ('embedding', 'chat')
-    """
-    return _OPERATIONS.get(api, "chat")
 
 
 def of_answer(call: Call, body: object) -> list[EmittedEvent]:

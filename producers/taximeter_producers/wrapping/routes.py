@@ -84,6 +84,8 @@ _ROUTES: Final = tuple(
         r"/v[12]/rerank$": Route("rerank", "rerank", "cohere"),
     }.items()
 )
+# Bedrock's invoke is of embeddings too, which only their model tells.
+_OF_NO_ROUTE: Final = {"ocr": "ocr", "invoke": "chat"}
 _READ_BACK: Final = tuple(
     (re.compile(path), replace(route, read_back=True))
     for path, route in {
@@ -154,8 +156,8 @@ def operation_of(api: str) -> str:
     >>> operation_of("embeddings"), operation_of("converse")
     ('embedding', 'chat')
     """
-    if api == "invoke":  # of Bedrock, embeddings too, which only their model tells
-        return "chat"
+    if api in _OF_NO_ROUTE:
+        return _OF_NO_ROUTE[api]
     routes = (route for _, route in _ROUTES if route.api == api)
     return next((route.operation for route in routes), "chat")
 
