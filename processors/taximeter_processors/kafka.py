@@ -32,6 +32,7 @@ __all__ = [
     "is_member",
     "log_record",
     "read_log",
+    "written_offset",
 ]
 
 log = logging.getLogger(__name__)
@@ -238,11 +239,13 @@ async def _send_batch(
 
 
 @asynccontextmanager
-async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(
+    bootstrap: str, isolation_level: str = "read_committed"
+) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
-        isolation_level="read_committed",
+        isolation_level=isolation_level,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=8 * 1024 * 1024,
     )
@@ -287,8 +290,25 @@ async def first_offset(bootstrap: str, topic: str, partition: int) -> int:
     return int(offsets[at])
 
 
+async def written_offset(bootstrap: str, topic: str, partition: int) -> int:
+    """Return the offset behind all that is written, be it committed or not yet.
+
+    A transaction's commit is answered before its records can be read: until a marker
+    stands behind them too, the end for readers is before them.
+    """
+    at = TopicPartition(topic, partition)
+    async with _consumer(bootstrap, "read_uncommitted") as consumer:
+        return int((await consumer.end_offsets([at]))[at])
+
+
 async def read_log(
-    bootstrap: str, topic: str, partition: int, start: int = 0, end: int | None = None
+    bootstrap: str,
+    topic: str,
+    partition: int,
+    start: int = 0,
+    end: int | None = None,
+    *,
+    wait: bool = False,
 ) -> AsyncIterator[Sequence[LogRecord]]:
     """Read the committed records of one partition, many at a time.
 
@@ -298,6 +318,8 @@ async def read_log(
         partition: which partition of it.
         start: the first offset wanted; an older log end is read from what is left.
         end: the offset to stop before; None means what is there now.
+        wait: for the end, if it cannot be read yet; else it is not looked for behind
+            what can be read now.
 
     Raises:
         KafkaError: it cannot be read.
@@ -308,7 +330,7 @@ async def read_log(
         consumer.assign([at])
         first = (await consumer.beginning_offsets([at]))[at]
         last = (await consumer.end_offsets([at]))[at]
-        until = last if end is None else min(end, last)
+        until = last if end is None else end if wait else min(end, last)
         consumer.seek(at, max(start, first))
         # The position passes transaction markers too, which are never delivered.
         position, moved_at = -1, monotonic()

@@ -17,6 +17,7 @@ from taximeter_processors.kafka import (
     Writer,
     first_offset,
     read_log,
+    written_offset,
 )
 from taximeter_processors.meter import Flush, PartitionMeter, Progress, UsageRecord
 from taximeter_processors.price_versions import PriceBooks
@@ -141,8 +142,11 @@ class PricingPartition:
         self.recount()
 
     async def _read_charges(self, recount: Recount) -> None:
-        charges = self._topics.charges.name
-        async for records in read_log(self._bootstrap, charges, self._partition):
+        charges, place = self._topics.charges.name, self._partition
+        # What the last flush charged is committed, but perhaps not to be read yet.
+        end = await written_offset(self._bootstrap, charges, place)
+        log_of = read_log(self._bootstrap, charges, place, end=end, wait=True)
+        async for records in log_of:
             for record in records:
                 try:
                     recount.take(record.value or b"[]")
