@@ -17,6 +17,8 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
+from litellm.constants import LITELLM_LOGGING_NO_UPSTREAM_LLM_CALL
+
 from taximeter_producers.attribution import label
 from taximeter_producers.emitter import TakesEvents
 from taximeter_producers.litellm_attribution import proxy_attribution
@@ -90,19 +92,33 @@ class LiteLLM_PROXY_Callback(LiteLLMCallback):  # noqa: N801 - see below
         now = self.clock.now()
         self._emit(attempt, None, details.pop(_BEGAN, now), now, failed=True)
 
+    def log_failure_event(
+        self, kwargs: object, response_obj: object, start_time: object, end_time: object
+    ) -> None:
+        """Emit a stream that broke off, told of in a thread."""
+        if _broke_off(kwargs):
+            super().log_failure_event(kwargs, response_obj, start_time, end_time)
+
     async def async_log_failure_event(
         self, kwargs: object, response_obj: object, start_time: object, end_time: object
     ) -> None:
-        """Emit a stream that broke off.
-
-        Failed attempts have been told by then, and what the proxy refused itself (a
-        wrong key, an unknown model) never began one.
-        """
-        began = part(kwargs, _BEGAN) is not None and not part(kwargs, _FAILED)
-        if began or part(kwargs, "combined_usage_object") is not None:
+        """Emit a stream that broke off."""
+        if _broke_off(kwargs):
             await super().async_log_failure_event(
                 kwargs, response_obj, start_time, end_time
             )
+
+
+def _broke_off(call: object) -> bool:
+    """Tell a stream that broke off from other failures that end a request.
+
+    Failed attempts have been told by then. What the proxy refused itself (a wrong key,
+    an unknown model) never began one, though litellm tells of a beginning.
+    """
+    if part(call, LITELLM_LOGGING_NO_UPSTREAM_LLM_CALL) is True:
+        return False
+    began = part(call, _BEGAN) is not None and not part(call, _FAILED)
+    return began or part(call, "combined_usage_object") is not None
 
 
 def _made() -> LiteLLM_PROXY_Callback:

@@ -208,12 +208,10 @@ class LiteLLMCallback(CustomLogger):
             "service_tier": _service_tier(operation, call, response),
             "response_model": label(part(response, "model")),
             "response_id": label(part(response, "id")),
-            "trace_id": label(part(call, "litellm_trace_id"))
-            or label(part(part(call, "litellm_params"), "litellm_trace_id")),
         }
         said = {name: value for name, value in fields.items() if value is not None}
         said |= chosen_for(operation, call, response)
-        whom = self.whom(call) | attributed(by)
+        whom = _linked(call) | self.whom(call) | attributed(by)
         try:
             usage = usage_of(operation, call, response)
         except UsageUnreadable as error:
@@ -226,6 +224,14 @@ class LiteLLMCallback(CustomLogger):
             **_outcome(call, failed=failed),
         }
         return UsageRecorded.model_validate(whom | said | outcome)
+
+
+def _linked(call: object) -> dict[str, object]:
+    """Return what litellm itself links the attempts of a call by."""
+    params = part(call, "litellm_params")
+    places = (part(call, "litellm_trace_id"), part(params, "litellm_trace_id"))
+    named = next(filter(None, map(label, places)), None)
+    return {} if named is None else {"trace_id": named}
 
 
 def _event_id(

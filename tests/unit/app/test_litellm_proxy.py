@@ -11,6 +11,8 @@ import pytest
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
+from litellm.constants import LITELLM_LOGGING_NO_UPSTREAM_LLM_CALL
+
 import taximeter.litellm_proxy as module
 from taximeter.litellm_proxy import LiteLLM_PROXY_Callback
 from taximeter_producers import meter
@@ -90,13 +92,17 @@ async def test_a_stream_that_broke_off_is_an_event() -> None:
 
 
 async def test_what_the_proxy_refused_is_no_event() -> None:
-    """A wrong key, or an unknown model, is told as a failure and never began."""
+    """A wrong key, or an unknown model, is told in both hooks, and by a beginning."""
     emitter, request = MemoryEmitter(), _Request()
     callback = LiteLLM_PROXY_Callback(emitter)
-    details = request.model_call_details | {"exception": ValueError("no such model")}
-    await callback.async_log_failure_event(
-        kwargs=details, response_obj=None, start_time=NOON, end_time=NOON
-    )
+    refused = {
+        "exception": ValueError("no such model"),
+        LITELLM_LOGGING_NO_UPSTREAM_LLM_CALL: True,
+    }
+    details = request.model_call_details | refused
+    callback.log_pre_api_call("gpt-4o", [], details)
+    callback.log_failure_event(details, None, NOON, NOON)
+    await callback.async_log_failure_event(details, None, NOON, NOON)
     assert _sent(emitter) == []
 
 
