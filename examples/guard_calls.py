@@ -46,10 +46,10 @@ def ask_three_times(
 def main(bootstrap: str, user: str, reason: str | None = None) -> None:
     """Meter and guard the calls of this program."""
     topics = taximeter.Topics(prefix=os.environ.get("TAXIMETER_PREFIX", "taximeter."))
-    with (
-        taximeter.KafkaEmitter(bootstrap, topics) as emitter,
-        taximeter.BudgetGuard(bootstrap, topics) as guard,
-    ):
+    # Not closed here: litellm tells of a call in a thread, a moment after it. What is
+    # left is sent when the program ends, behind that.
+    emitter = taximeter.KafkaEmitter(bootstrap, topics)
+    with taximeter.BudgetGuard(bootstrap, topics) as guard:
         guard.wait(30)  # a service would not: it goes by when_unknown until then
         litellm.callbacks = [
             taximeter.LiteLLMCallback(emitter, source="example"),

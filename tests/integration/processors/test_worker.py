@@ -189,6 +189,10 @@ BAD = {
 }
 
 
+async def _has_letters(side: BrokerSide, count: int) -> bool:
+    return len(await side.dead_letters()) >= count
+
+
 async def test_bad_input_is_kept_and_the_worker_goes_on(
     side: BrokerSide, workers: Workers
 ) -> None:
@@ -214,6 +218,8 @@ async def test_bad_input_is_kept_and_the_worker_goes_on(
     assert [charge.unpriced_reason for charge in unpriced] == ["unknown_model"]
     assert (await side.spend())["model", "nobody-knows-its-price"] == (Decimal(0), 1)
 
+    # They are of the charges' transaction, but in a partition with a marker of its own.
+    await eventually_async(lambda: _has_letters(side, len(BAD) + 1), 20)
     letters = await side.dead_letters()
     alone = [letter for letter in letters if letter.origin_position is None]
     assert len({letter.key for letter in letters}) == len(letters) == len(BAD) + 1
