@@ -23,9 +23,9 @@ install: .venv/.synced  ## put everything into .venv
 demo: .venv/.synced  ## the main job, everything embedded
 	$(BIN)/taximeter demo
 
-# Two at a time, a file each: much of the suite waits for processes and for Kafka.
+# Three at a time on two cores, a file each: much of it waits for processes and for Kafka.
 test: .venv/.synced  ## the whole suite
-	$(BIN)/pytest -q -n 2 --dist loadfile
+	$(BIN)/pytest -q -n 3 --dist loadfile
 
 lint: .venv/.synced  ## ruff, mypy strict, pyright, import-linter
 	$(BIN)/ruff check .
