@@ -31,7 +31,9 @@ from taximeter_producers.calls_inside import call_begins
 from taximeter_producers.emitter import Rarely, TakesEvents
 from taximeter_producers.litellm_operations import STANDARD_TIERS, operation_of
 from taximeter_producers.litellm_usage import chosen_for, part, usage_of
+from taximeter_producers.meter import Meter
 from taximeter_producers.provider_usage import usage_not_understood
+from taximeter_producers.untold import Untold
 from taximeter_producers.usage_shapes.bodies import Part
 from taximeter_producers.usage_shapes.facts import cost_usd
 from taximeter_producers.wrapping.batches import begins_results, of_results
@@ -97,11 +99,15 @@ class LiteLLMCallback(CustomLogger):
         self._source = source
         self.clock = clock or SystemClock()
         self._rarely = Rarely()
+        self._untold = Untold()
+        if isinstance(emitter, Meter):
+            emitter.wait_for(self._untold)
 
     def log_pre_api_call(self, model: str, messages: object, kwargs: object) -> None:
         """Note whom the call is for, while still in the caller's context."""
         if isinstance(kwargs, dict):
             call_begins()  # for whatever around this would tell of it as well
+            self._untold.begins(_named(kwargs))
             kwargs[_NOTE] = noted = current_attribution()
             noted.take_reservation()  # the event may come after the block's end
 
@@ -148,6 +154,8 @@ class LiteLLMCallback(CustomLogger):
         except Exception:
             if self._rarely.now():
                 log.exception("a litellm call could not be recorded")
+        finally:
+            self._untold.told(_named(call))
 
     def _events(
         self,
@@ -226,6 +234,10 @@ class LiteLLMCallback(CustomLogger):
         return UsageRecorded.model_validate(whom | said | outcome)
 
 
+def _named(call: object) -> str:
+    return str(part(call, "litellm_call_id"))
+
+
 def _linked(call: object) -> dict[str, object]:
     """Return what litellm itself links the attempts of a call by."""
     params = part(call, "litellm_params")
@@ -247,7 +259,7 @@ def _event_id(
     if named is not None:
         return named
     # litellm keeps its own id over retries; each attempt starts at another moment.
-    return derived_id("litellm", str(part(call, "litellm_call_id")), str(start))
+    return derived_id("litellm", _named(call), str(start))
 
 
 def _moment(start: object, clock: Clock) -> datetime:

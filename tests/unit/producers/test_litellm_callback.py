@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from threading import Timer
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from litellm.exceptions import RateLimitError
 from taximeter_producers.attribution import attribute
 from taximeter_producers.emitter import MemoryEmitter
 from taximeter_producers.litellm_callback import LiteLLMCallback
+from taximeter_producers.meter import Meter
 from taximeter_schemas.ids import response_event_id
 from taximeter_schemas.usage import EmittedEvent, UsageNotUnderstood, UsageRecorded
 
@@ -374,3 +376,25 @@ def test_a_second_attempt_is_not_taken_for_the_first() -> None:
     callback.log_success_event(call, answer, STARTED_AT + timedelta(seconds=1), None)
     failed, answered = emitter.sent
     assert failed.event_id != answered.event_id
+
+
+def test_a_meter_that_closes_waits_for_what_litellm_tells_in_a_thread() -> None:
+    """A program may end right behind a call, whose end litellm tells a moment later."""
+    emitter = MemoryEmitter()
+    meter = Meter(emitter)
+    callback = LiteLLMCallback(meter)
+    call: dict[str, Any] = {
+        "call_type": "completion",
+        "model": "gpt-4o",
+        "custom_llm_provider": "openai",
+        "litellm_call_id": "c-1",
+    }
+    callback.log_pre_api_call("gpt-4o", [], call)
+    answer = {"id": "r-1", "usage": {"prompt_tokens": 7, "completion_tokens": 3}}
+    ended = (call, answer, STARTED_AT, STARTED_AT)
+    Timer(0.2, callback.log_success_event, ended).start()
+    assert meter.close()
+    assert only(emitter.sent).usage.text_input_tokens == 7
+    began = time.monotonic()
+    assert meter.flush()
+    assert time.monotonic() - began < 1  # nothing is waited for twice
