@@ -79,11 +79,15 @@ class Writer:
     Args:
         bootstrap: Kafka's address.
         name: the client's name, for the broker's logs.
+        answer_seconds: how long to wait for Kafka.
     """
 
-    def __init__(self, bootstrap: str, name: str) -> None:
+    def __init__(
+        self, bootstrap: str, name: str, answer_seconds: float = _ANSWER_SECONDS
+    ) -> None:
         self._bootstrap = bootstrap
         self._name = name
+        self._answer_seconds = answer_seconds
         self._producer: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
 
@@ -98,8 +102,15 @@ class Writer:
 
         Raises:
             KafkaError: if one of them was not taken.
+            TimeoutError: nobody knows. The next time another connection is made: the
+                task that sends for aiokafka can have ended with the one before.
         """
-        await _write(await self._connected(), batches, headers)
+        try:
+            async with asyncio.timeout(self._answer_seconds):
+                await _write(await self._connected(), batches, headers)
+        except TRANSIENT:
+            await self.close()
+            raise
 
     async def _connected(self) -> AIOKafkaProducer:
         async with self._connecting:

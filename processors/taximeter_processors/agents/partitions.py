@@ -30,6 +30,7 @@ from faust.types import TP, EventT
 from taximeter_processors.kafka import TRANSIENT, Fenced, LogRecord, read_log
 from taximeter_processors.transport import BatchMessage, CommittedConsumer
 from taximeter_schemas.fault_points import reached
+from taximeter_schemas.lost_connections import lost_is_an_error
 
 __all__ = ["OpenPartition", "PartitionWork", "Partitions"]
 
@@ -280,7 +281,7 @@ class Partitions:
         for partition, opening in list(self._opening.items()):
             if opening.done():
                 del self._opening[partition]
-                self._opened_or_failed(partition, opening)
+                opening.result()  # an error that is not Kafka's ends the worker
         if self._app.rebalancing:
             return
         now = monotonic()
@@ -288,14 +289,6 @@ class Partitions:
             del self._open_at[partition]
             opening = asyncio.create_task(self._open_one(partition))
             self._opening[partition] = opening
-
-    def _opened_or_failed(self, partition: int, opening: asyncio.Task[None]) -> None:
-        if opening.cancelled():
-            # Not by us: aiokafka cancels whoever waits for an answer on a connection
-            # that it closes.
-            self._failed(partition, "opening", TimeoutError("cut off from Kafka"))
-        else:
-            opening.result()  # an error that is not Kafka's ends the worker
 
     async def _end_openings(self, partitions: set[int]) -> None:
         openings = [self._opening.pop(partition) for partition in partitions]
@@ -308,10 +301,11 @@ class Partitions:
             # It shuts out whoever writes for the partition: that must be its owner's
             # doing. We, who were not heard of for too long, find out here that we are
             # not any more; else two would go on shutting each other out.
-            if not await self._consumer.is_member():
-                self._open_at[partition] = monotonic() + _REOPEN_AFTER_SECONDS
-                return
-            work = await self._opened(partition)
+            with lost_is_an_error():
+                if not await self._consumer.is_member():
+                    self._open_at[partition] = monotonic() + _REOPEN_AFTER_SECONDS
+                    return
+                work = await self._opened(partition)
         except TRANSIENT as error:
             self._failed(partition, "opening", error)
             return
@@ -341,7 +335,8 @@ class Partitions:
 
     async def _flush_one(self, partition: int, opened: _Open) -> None:
         try:
-            rows = await opened.flush()
+            with lost_is_an_error():
+                rows = await opened.flush()
         except TRANSIENT as error:
             async with self._lock:
                 if self._open.get(partition) is opened:
