@@ -21,6 +21,7 @@ from typing import Final
 from taximeter.page.figures import ask_card, ask_now, ask_plans, ask_spent
 from taximeter.page.view import View
 from taximeter.reading import open_ledger
+from taximeter_sinks.ledger_rows import roll_up_anew
 from taximeter_sinks.queries import Ledger
 from taximeter_sinks.quick_sums import QUICK_SUMS, with_quick_sums
 from tests.browsing import a_browser
@@ -64,6 +65,7 @@ def main() -> None:
             )
             query = f"INSERT INTO charges BY NAME {with_quick_sums(calls)}"
             system.sink.ledger.execute(query)
+            roll_up_anew(system.sink.ledger)
             with _written(system, asked.rate):
                 _measure(system)
 

@@ -78,7 +78,7 @@ class CommonSettings(BaseSettings):
         pattern=r"^https?://\S+$",
         description="The link in alerts about a budget, and in messages, to a page "
         "that people can open; `{budget}` in it becomes the budget's id. Without it: "
-        "no link.",
+        "no link, and under `taximeter up` its own page.",
     )
     quack_host: str | None = Field(
         None,
@@ -191,6 +191,21 @@ class WorkerSettings(MeasuredSettings):
 
 class SinkSettings(MeasuredSettings):
     """What the sink asks for."""
+
+    ledger_memory_mib: int = Field(
+        512,
+        ge=64,
+        le=1024 * 1024,
+        description="What DuckDB may take of the sink's memory, for writing and all "
+        "reports together, in MiB; what needs more goes to a file beside the ledger "
+        "while it is worked out, or fails. The rest of the process takes some 150 MiB.",
+    )
+    ledger_threads: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="How many processors the sink's DuckDB may use for one report.",
+    )
 
 
 class ApiSettings(CommonSettings):

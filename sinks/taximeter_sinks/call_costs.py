@@ -8,22 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
-from taximeter_sinks.charge_sums import charges_table
+from taximeter_sinks.charge_sums import charges_table, listed
 from taximeter_sinks.dimensions import (
+    TAG,
     Only,
     chosen,
+    is_period,
+    key,
     keys,
     order,
     placed_in_time,
     places,
     quoted,
 )
-from taximeter_sinks.quick_sums import QUICK_SINCE
+from taximeter_sinks.roll_ups import ROLLED_SINCE
 from taximeter_sinks.spend import spend_query
 
-__all__ = ["CALL_FIGURES", "call_costs_query", "calls_query"]
+__all__ = ["CALL_FIGURES", "NARROW_LIMIT", "call_costs_query", "calls_query"]
 
 CALL_FIGURES: Final = ("priced_tokens", "ok_calls", "median_usd", "p95_usd")
 """What `call_costs_query` says behind the sums of `spend_query`.
@@ -32,7 +36,8 @@ CALL_FIGURES: Final = ("priced_tokens", "ok_calls", "median_usd", "p95_usd")
 tokens is made of. A quantile is what one of the calls did cost, none in between.
 """
 
-_TOKENS: Final = "(input_tokens + output_tokens)"
+NARROW_LIMIT: Final = Decimal("999999.999999999999")
+"""The largest amount that 8 bytes hold: what a narrow quantile is at most."""
 
 
 def call_costs_query(
@@ -41,29 +46,43 @@ def call_costs_query(
     end: datetime | None = None,
     time_zone: str = "UTC",
     limit: int | None = None,
-    version: int = QUICK_SINCE,
+    version: int = ROLLED_SINCE,
     only: Only | None = None,
+    *,
+    narrow: bool = False,
 ) -> str:
     """Return the query for spend, as `spend_query`, and for what a call costs.
+
+    Args:
+        by: the dimensions.
+        start: the earliest event time.
+        end: what comes behind the latest one.
+        time_zone: whose days they are.
+        limit: at most so many rows.
+        version: that of the ledger's tables.
+        only: which calls count.
+        narrow: have quantiles in 8 bytes, in half the time. One that is
+            `NARROW_LIMIT`, above or below 0, may be larger: ask again without this.
 
     Raises:
         ConfigurationError: for an unknown dimension or time zone.
     """
     spend = spend_query(by, start, end, time_zone, limit, version, only)
     charges, where = charges_table(version), chosen(start, end, only)
-    source = placed_in_time(charges, by, time_zone, where, _with_net(charges, where))
+    net = _net_costs(by, charges, where, narrow=narrow)
+    calls = placed_in_time(charges, by, time_zone, where, net)
     same = " AND ".join(f"s.{n} IS NOT DISTINCT FROM f.{n}" for n in quoted(by))
     query = f"""
-        SELECT s.*, priced_tokens, ok_calls, quantiles[1] AS median_usd,
+        SELECT s.*, input_tokens + output_tokens - coalesce(unpriced_tokens, 0)
+                AS priced_tokens,
+            coalesce(ok_calls, 0) AS ok_calls, quantiles[1] AS median_usd,
             quantiles[2] AS p95_usd
-        FROM ({spend}) AS s JOIN (
+        FROM ({spend}) AS s LEFT JOIN (
             SELECT {keys(by)}
-                coalesce(sum({_TOKENS}) FILTER (net_usd IS NOT NULL), 0)::BIGINT
-                    AS priced_tokens,
-                count(*) FILTER (kind = 'charge' AND status = 'ok') AS ok_calls,
-                quantile_disc(net_usd, [0.5, 0.95]) FILTER (kind = 'charge')
-                    AS quantiles
-            FROM {source} {f"GROUP BY {places(by)}" if by else ""}
+                sum(unpriced_tokens)::BIGINT AS unpriced_tokens,
+                count(*) FILTER (ok) AS ok_calls,
+                quantile_disc(net_usd, [0.5, 0.95]) AS quantiles
+            FROM {calls} {f"GROUP BY {places(by)}" if by else ""}
         ) AS f ON {same or "true"}
     """  # noqa: S608
     return f"SELECT * FROM ({query}) ORDER BY {order(by)}" if by else query  # noqa: S608
@@ -73,7 +92,7 @@ def calls_query(
     start: datetime | None = None,
     end: datetime | None = None,
     limit: int = 10,
-    version: int = QUICK_SINCE,
+    version: int = ROLLED_SINCE,
     only: Only | None = None,
 ) -> str:
     """Return the query for single calls, the dearest first, those with a price."""
@@ -87,6 +106,53 @@ def calls_query(
         FROM {charges} WHERE kind = 'charge' AND net_usd IS NOT NULL
         ORDER BY net_usd DESC, occurred_at, event_id LIMIT {int(limit)}
     """  # noqa: S608
+
+
+def _net_costs(by: Sequence[str], charges: str, where: str, *, narrow: bool) -> str:
+    """Return charges, calls with `net_usd`: their cost with all that was added since.
+
+    `unpriced_tokens` are those of what has no price, and `ok` a call that went well. A
+    usual call that nothing was added to says its cost in 8 bytes; only the others are
+    looked at more closely.
+    """
+    usual = "usual_cost_usd" if narrow else "usual_cost_usd::DECIMAL(38, 12)"
+    odd = _narrowed("net_usd") if narrow else "net_usd"
+    # Named one by one: behind a UNION DuckDB would read all columns for a *.
+    columns = listed(dict.fromkeys(["occurred_at", *map(_column, by)]))
+    facts = f"{columns}kind, status, input_tokens, output_tokens"
+    net = "coalesce(cost_usd, 0) + added_usd"
+    return f"""(
+        WITH added AS MATERIALIZED (
+            SELECT adjusts AS call_id, sum(cost_usd) AS added_usd FROM {charges}
+            WHERE adjusts IS NOT NULL AND cost_usd IS NOT NULL GROUP BY adjusts
+        )
+        SELECT {columns}status = 'ok' AS ok, 0 AS unpriced_tokens, {usual} AS net_usd
+        FROM {charges} ANTI JOIN added ON call_id = event_id {where} AND NOT unusual
+        UNION ALL
+        SELECT {columns}kind = 'charge' AND status = 'ok',
+            CASE WHEN net_usd IS NULL THEN input_tokens + output_tokens ELSE 0 END,
+            CASE WHEN kind = 'charge' THEN {odd} END
+        FROM (
+            SELECT {facts}, {net} AS net_usd
+            FROM {charges} JOIN added ON call_id = event_id {where} AND NOT unusual
+            UNION ALL
+            SELECT {facts}, CASE WHEN added_usd IS NULL THEN cost_usd ELSE {net} END
+            FROM {charges} LEFT JOIN added ON call_id = event_id
+            {where} AND unusual
+        )
+    )"""  # noqa: S608
+
+
+def _column(dimension: str) -> str:
+    """Return the column that a dimension is read from."""
+    if is_period(dimension):
+        return "occurred_at"
+    return "tags" if dimension.startswith(TAG) else key(dimension)
+
+
+def _narrowed(amount: str) -> str:
+    bounded = f"greatest(least({amount}, {NARROW_LIMIT}), -{NARROW_LIMIT})"
+    return f"(CASE WHEN {amount} IS NOT NULL THEN {bounded} END)::DECIMAL(18, 12)"
 
 
 def _with_net(charges: str, where: str) -> str:

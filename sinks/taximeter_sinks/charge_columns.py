@@ -205,10 +205,10 @@ class _Columns:
     def __init__(
         self, said: Sequence[Charge | Call], kind: type[Charge] | type[Call]
     ) -> None:
-        names = kind.__struct_fields__
-        # A re-pricing is a call with a field more.
-        plain = all(type(each) is kind for each in said)
-        turned = zip(*map(astuple if plain else attrgetter(*names), said), strict=True)
+        # A re-pricing is a call with a field more; mostly all of them are one, or none.
+        alike = len(set(map(type, said))) == 1
+        names = (type(said[0]) if alike else kind).__struct_fields__
+        turned = zip(*map(astuple if alike else attrgetter(*names), said), strict=True)
         self._columns = dict(zip(names, turned, strict=True))
 
     def values(self, name: str) -> Sequence[Any]:

@@ -87,13 +87,13 @@ def totals(added: str = "") -> str:
     """
     return f"""
         CASE WHEN {added}(priced) > 0 THEN {added}(cost_usd) END AS cost_usd,
-        {added}(calls)::BIGINT AS calls,
-        {added}(unpriced_calls)::BIGINT AS unpriced_calls,
+        coalesce({added}(calls), 0)::BIGINT AS calls,
+        coalesce({added}(unpriced_calls), 0)::BIGINT AS unpriced_calls,
         coalesce({added}(input_tokens), 0)::BIGINT AS input_tokens,
         coalesce({added}(output_tokens), 0)::BIGINT AS output_tokens,
         CASE WHEN {added}(listed) > 0 THEN {added}(list_cost_usd) END AS list_cost_usd,
         CASE WHEN {added}(marked) > 0 THEN {added}(markup_usd) END AS markup_usd,
-        {added}(unlisted_calls)::BIGINT AS unlisted_calls
+        coalesce({added}(unlisted_calls), 0)::BIGINT AS unlisted_calls
     """
 
 

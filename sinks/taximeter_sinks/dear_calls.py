@@ -6,7 +6,7 @@ from datetime import datetime
 
 from taximeter_sinks.charge_sums import unpriced_calls
 from taximeter_sinks.dimensions import Only, chosen
-from taximeter_sinks.quick_sums import QUICK_SINCE
+from taximeter_sinks.roll_ups import ROLLED_SINCE
 
 __all__ = ["conversations_query", "repeated_prompts_query"]
 
@@ -15,7 +15,7 @@ def conversations_query(
     start: datetime | None = None,
     end: datetime | None = None,
     limit: int = 10,
-    version: int = QUICK_SINCE,
+    version: int = ROLLED_SINCE,
     only: Only | None = None,
 ) -> str:
     """Return the query for conversations, the dearest first, with their models."""

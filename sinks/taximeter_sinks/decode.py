@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, NamedTuple
 
 import pyarrow as pa
 
+from taximeter_schemas.garbage import no_garbage_collection
 from taximeter_schemas.slices import slices_of
 from taximeter_sinks.charge_columns import CHARGES_SCHEMA, charges_table
 from taximeter_sinks.parsed_charges import Charge, parse, parse_with_care
@@ -63,21 +62,6 @@ class DecodedCharges:
     undecodable: list[Undecodable] = field(default_factory=list[Undecodable])
 
 
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Hold the collector back, which takes a quarter of the time and finds nothing.
-
-    Parsed JSON has no cycles, and there are some ten thousand new objects of it.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 # What text that is not a charge can raise: wrong shape, wrong type, too large.
 _FAULTS: Final = (TypeError, ValueError, ArithmeticError)
 
@@ -102,7 +86,8 @@ def decode_charges(records: Sequence[RawRecord]) -> DecodedCharges:
     count: a slice is read at once, and only if that fails, record by record.
     """
     tables, undecodable = [CHARGES_SCHEMA.empty_table()], list[Undecodable]()
-    with _no_garbage_collection():
+    # Parsed JSON is some ten thousand objects: looking at them takes a quarter more.
+    with no_garbage_collection():
         for some in slices_of(records, _SLICE_BYTES):
             try:
                 tables.append(_table_of(some, parse))

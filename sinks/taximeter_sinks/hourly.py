@@ -16,8 +16,9 @@ from taximeter_schemas.subjects import (
     tag_of,
 )
 from taximeter_sinks.charge_sums import CALLS, TOKENS, charges_table
-from taximeter_sinks.dimensions import within
+from taximeter_sinks.dimensions import QUARTER, is_dimension, quoted, within
 from taximeter_sinks.quack import sql_literal
+from taximeter_sinks.rolled_sums import Wanted, rolled_sums
 
 __all__ = [
     "HourSum",
@@ -28,6 +29,7 @@ __all__ = [
     "of_subject",
 ]
 
+_HOUR_SECONDS: Final = 3_600
 _HOUR: Final = "epoch_us(occurred_at) // 3600000000 * 3600"
 
 
@@ -55,7 +57,10 @@ def hourly_query(
     is that of the ledger's tables.
     """
     when = " AND ".join(within(start, end))
-    parts = [_part(kind, which, when, version) for kind, which in kinds.items()]
+    parts = [
+        _rolled(kind, which, start, end, version) or _part(kind, which, when, version)
+        for kind, which in kinds.items()
+    ]
     return " UNION ALL ".join(parts)
 
 
@@ -72,6 +77,33 @@ def of_subject(subject: Subject) -> list[str]:
     """Return the conditions for the charges of a subject; none for everybody's."""
     columns = [column_of(dimension) for dimension in dimensions_of(subject.kind)]
     return [_in(columns, [subject])] if columns else []
+
+
+def _rolled(
+    kind: SubjectKind,
+    which: Collection[Subject] | None,
+    start: datetime,
+    end: datetime | None,
+    version: int,
+) -> str | None:
+    """Return the query for one kind out of a roll-up; None if none has it."""
+    by = dimensions_of(kind)
+    if not all(map(is_dimension, by)):
+        return None
+    wanted = Wanted([QUARTER, *by], start, end, seconds=_HOUR_SECONDS)
+    summed = rolled_sums(wanted, version)
+    if summed is None:
+        return None
+    columns = quoted(by)
+    chosen = "" if which is None or not columns else f"WHERE {_in(columns, which)}"
+    return f"""
+        SELECT {sql_literal(kind)} AS kind,
+            [{", ".join(columns)}]::VARCHAR[] AS subject, quarter // 4 * 3600 AS hour,
+            sum(cost_usd)::DECIMAL(38, 12) AS cost_usd,
+            (sum(input_tokens) + sum(output_tokens))::BIGINT AS tokens,
+            sum(calls)::BIGINT AS calls
+        FROM ({summed}) {chosen} GROUP BY 1, 2, 3
+    """  # noqa: S608
 
 
 def _part(

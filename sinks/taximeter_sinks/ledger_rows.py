@@ -14,9 +14,16 @@ import pyarrow as pa
 
 from taximeter_sinks.decode import Place, Undecodable
 from taximeter_sinks.quick_sums import with_quick_sums
+from taximeter_sinks.roll_ups import ROLL_UPS, ROLLED, adding, in_full
 from taximeter_sinks.small_tables import SmallTable, TableBatch
 
-__all__ = ["insert_charges", "keep_undecodable", "store_offsets", "upsert"]
+__all__ = [
+    "insert_charges",
+    "keep_undecodable",
+    "roll_up_anew",
+    "store_offsets",
+    "upsert",
+]
 
 _OFFSETS_SCHEMA: Final = pa.schema(
     [
@@ -37,19 +44,32 @@ WHEN NOT MATCHED THEN INSERT BY NAME
 
 
 def insert_charges(ledger: duckdb.DuckDBPyConnection, charges: pa.Table) -> None:
-    """Insert decoded charges."""
-    if charges.num_rows:
-        _insert(ledger, "charges", charges, with_quick_sums("incoming"))
+    """Insert decoded charges, and add them to every roll-up."""
+    if not charges.num_rows:
+        return
+    rows = with_quick_sums("incoming")
+    with _lent(ledger, charges):
+        written = ledger.execute(
+            f"INSERT INTO charges BY NAME {rows} RETURNING {', '.join(ROLLED)}"
+        ).to_arrow_table()
+    with _lent(ledger, written):
+        for roll_up in ROLL_UPS:
+            ledger.execute(adding(roll_up, "incoming"))
 
 
-def _insert(
-    ledger: duckdb.DuckDBPyConnection,
-    name: str,
-    rows: pa.Table,
-    query: str = "SELECT * FROM incoming",
-) -> None:
+def roll_up_anew(ledger: duckdb.DuckDBPyConnection) -> None:
+    """Make every roll-up anew, for charges that came in by another way."""
+    for roll_up in ROLL_UPS:
+        ledger.execute(f"TRUNCATE {roll_up.table}")
+        cells = in_full(roll_up, "charges")
+        ledger.execute(
+            f"INSERT INTO {roll_up.table} BY NAME {cells} ORDER BY {roll_up.cell}"
+        )
+
+
+def _insert(ledger: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
     with _lent(ledger, rows):
-        ledger.execute(f"INSERT INTO {name} BY NAME {query}")
+        ledger.execute(f"INSERT INTO {name} BY NAME SELECT * FROM incoming")  # noqa: S608
 
 
 @contextmanager

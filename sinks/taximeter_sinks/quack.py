@@ -150,10 +150,12 @@ class QuackClient:
             QueryFailed: if the server could not answer it.
         """
         session = self._duckdb.cursor()
+        uri, token = sql_literal(self.served.uri), sql_literal(self.served.token)
         try:
+            # Without parameters: for those DuckDB imports pandas, if it is there.
             answer = session.execute(
-                "SELECT * FROM quack_query(?, ?, token := ?, disable_ssl := true)",
-                [self.served.uri, sql, self.served.token],
+                f"SELECT * FROM quack_query({uri}, {sql_literal(sql)}, "  # noqa: S608
+                f"token := {token}, disable_ssl := true)"
             )
             return read(answer)
         except duckdb.Error as error:

@@ -43,12 +43,16 @@ from taximeter_sinks.quack import (
     ServedLedger,
     ServerAway,
     as_rows,
+    sql_literal,
 )
 from taximeter_sinks.quick_sums import MISSTATED, QUICK_SINCE
 from taximeter_sinks.read_only import check_read_only
+from taximeter_sinks.roll_ups import ROLL_UPS, ROLLED_SINCE, differing
 from taximeter_sinks.spend import (
+    Part,
     ProviderCostRow,
     SpendRow,
+    parts_query,
     provider_cost_query,
     spend_query,
     totals_query,
@@ -246,6 +250,22 @@ class Ledger:
         answer = self._ask(totals_query(stretches, only, self._at()))
         return [SpendRow((), *row[1:]) for row in answer.rows]
 
+    def parts(
+        self, parts: Sequence[Part], tz: str, only: Only | None = None
+    ) -> list[list[SpendRow]]:
+        """Return several reports from one look at the ledger, rows in no order.
+
+        Keys are text, those of days, weeks and months too.
+        """
+        found: list[list[SpendRow]] = [[] for _ in parts]
+        if not parts:
+            return found
+        for place, key, *sums in self._ask(
+            parts_query(parts, tz, only, self._at())
+        ).rows:
+            found[place].append(SpendRow((key,), *sums))
+        return found
+
     def provider_costs(
         self,
         by: Sequence[str],
@@ -305,6 +325,11 @@ class Ledger:
         return self._ask(
             f"SELECT * FROM alerts ORDER BY raised_at DESC, alert_id LIMIT {int(limit)}"  # noqa: S608
         )
+
+    def alert(self, alert_id: UUID) -> Rows:
+        """Return the alert of an id: one row, or none as long as it is not there."""
+        wanted = sql_literal(str(alert_id))
+        return self._ask(f"SELECT * FROM alerts WHERE alert_id = {wanted}")  # noqa: S608
 
     def dead_letters(self, limit: int = 100) -> Rows:
         """Return the newest dead letters, newest first."""
@@ -371,6 +396,13 @@ class Ledger:
         )
         return Duplicates(*answer.rows[0])
 
+    def misrolled(self) -> dict[str, int]:
+        """Return for each roll-up how many cells are not the sum of their charges."""
+        if self._at() < ROLLED_SINCE:
+            return {}
+        counts = [(one.table, self._ask(differing(one)).rows[0][0]) for one in ROLL_UPS]
+        return dict(counts)
+
     def source_offsets(self) -> dict[int, int]:
         """Return for each source partition the usage offset up to which all is in."""
         answer = self._ask(
@@ -386,7 +418,7 @@ class Ledger:
 
     def _at(self) -> int:
         """Return the version of the tables; what is old may be migrated any moment."""
-        if self._version < QUICK_SINCE:
+        if self._version < ROLLED_SINCE:
             self._version = self.schema_version()
         return self._version
 

@@ -60,7 +60,7 @@ class SinkConfig:
     quack_host: str = "localhost"
     quack_port: int = 0
     memory_limit: str = "512MB"
-    threads: int = 1
+    threads: int = 2
     flush_seconds: float = 0.25
     flush_bytes: int = 8 * 1024 * 1024
     poll_seconds: float = 0.1

@@ -33,14 +33,17 @@ from taximeter_sinks.dimensions import (
     places,
     quoted,
 )
-from taximeter_sinks.quick_sums import QUICK_SINCE
+from taximeter_sinks.roll_ups import ROLLED_SINCE
+from taximeter_sinks.rolled_sums import Wanted, rolled_sums, seconds_at_most
 
 __all__ = [
     "DIMENSIONS",
     "LIST_SUMS",
     "SUMS",
+    "Part",
     "ProviderCostRow",
     "SpendRow",
+    "parts_query",
     "provider_cost_query",
     "spend_query",
     "totals_query",
@@ -146,7 +149,7 @@ def spend_query(
     end: datetime | None = None,
     time_zone: str = "UTC",
     limit: int | None = None,
-    version: int = QUICK_SINCE,
+    version: int = ROLLED_SINCE,
     only: Only | None = None,
 ) -> str:
     """Return the query for spend by these dimensions over `[start, end)`.
@@ -159,25 +162,45 @@ def spend_query(
     Raises:
         ConfigurationError: for an unknown dimension or time zone.
     """
-    charges, where = charges_table(version), chosen(start, end, only)
-    if any(map(is_period, by)) and not any(map(has_many_values, by)):
-        query = _by_quarter(charges, where, by, time_zone, version)
-    else:
-
-        def rows(which: str) -> str:
-            return placed_in_time(charges, by, time_zone, f"{where} AND {which}")
-
-        summed = sums(keys(by), quoted(by), rows, version)
-        query = f"SELECT {listed(quoted(by))}{totals()} FROM ({summed})"  # noqa: S608
+    query = _rolled(by, start, end, time_zone, version, only)
+    query = query or _charged(by, chosen(start, end, only), time_zone, version)
     if by:
         query = f"SELECT * FROM ({query}) ORDER BY {order(by)}"  # noqa: S608
     return query if limit is None else f"{query} LIMIT {int(limit)}"
 
 
+class Part(NamedTuple):
+    """One of several reports that are asked for together, by one dimension."""
+
+    by: str
+    start: datetime | None = None
+    end: datetime | None = None
+    limit: int | None = None
+
+
+def parts_query(
+    parts: Sequence[Part], time_zone: str, only: Only | None, version: int
+) -> str:
+    """Return one query for several reports: where each row belongs, its key, its sums.
+
+    All see the same charges, so that they agree with each other. Keys are text.
+
+    Raises:
+        ConfigurationError: for an unknown dimension or time zone.
+    """
+    added = ", ".join((*SUMS, *LIST_SUMS))
+    each = [
+        f"SELECT {place} AS place, {quoted([by])[0]}::VARCHAR AS key, {added} FROM "  # noqa: S608
+        f"({spend_query((by,), start, end, time_zone, limit, version, only)})"
+        for place, (by, start, end, limit) in enumerate(parts)
+    ]
+    return " UNION ALL ".join(each)
+
+
 def totals_query(
     stretches: Sequence[tuple[datetime | None, datetime | None]],
     only: Only | None = None,
-    version: int = QUICK_SINCE,
+    version: int = ROLLED_SINCE,
 ) -> str:
     """Return one query for the spend of each `[start, end)`, a row each, in order."""
     each = [
@@ -188,19 +211,57 @@ def totals_query(
     return f"{' UNION ALL '.join(each)} ORDER BY place"
 
 
-def _by_quarter(
-    charges: str, where: str, by: Sequence[str], time_zone: str, version: int
-) -> str:
-    """Return sums that are added up by quarters of an hour before anything else.
+def _rolled(
+    by: Sequence[str],
+    start: datetime | None,
+    end: datetime | None,
+    time_zone: str,
+    version: int,
+    only: Only | None,
+) -> str | None:
+    """Return sums out of a roll-up; None if there is none that has them."""
+    seconds = seconds_at_most(by, time_zone)
+    apart = by if seconds is None else _apart(by)
+    summed = rolled_sums(Wanted(apart, start, end, only, seconds), version)
+    if summed is None:
+        return None
+    if seconds is not None:
+        return _placed(summed, by, time_zone)
+    grouped = f"GROUP BY {places(by)}" if by else ""
+    return f"SELECT {listed(quoted(by))}{totals('sum')} FROM ({summed}) {grouped}"  # noqa: S608
 
-    What has few values leaves few rows to be placed in time.
+
+def _charged(by: Sequence[str], where: str, time_zone: str, version: int) -> str:
+    """Return sums of the charges themselves.
+
+    Those by periods, unless there are about as many as charges, are added up by
+    quarters of an hour before anything else: that leaves few rows to place in time.
     """
-    apart = [QUARTER, *(name for name in by if not is_period(name))]
+    charges = charges_table(version)
+    if any(map(is_period, by)) and not any(map(has_many_values, by)):
+        apart = _apart(by)
+        summed = sums(
+            keys(apart),
+            quoted(apart),
+            lambda which: f"{charges} {where} AND {which}",
+            version,
+        )
+        return _placed(summed, by, time_zone)
+    summed = sums(
+        keys(by),
+        quoted(by),
+        lambda which: placed_in_time(charges, by, time_zone, f"{where} AND {which}"),
+        version,
+    )
+    return f"SELECT {listed(quoted(by))}{totals()} FROM ({summed})"  # noqa: S608
 
-    def rows(which: str) -> str:
-        return f"{charges} {where} AND {which}"
 
-    summed = sums(keys(apart), quoted(apart), rows, version)
+def _apart(by: Sequence[str]) -> list[str]:
+    return [QUARTER, *(name for name in by if not is_period(name))]
+
+
+def _placed(summed: str, by: Sequence[str], time_zone: str) -> str:
+    """Return sums of quarters of an hour, added up by the periods of a time zone."""
     calendar = calendar_of("sums", by, time_zone)
     return f"""
         WITH sums AS MATERIALIZED ({summed})
@@ -209,7 +270,7 @@ def _by_quarter(
     """  # noqa: S608
 
 
-def unpriced_query(version: int = QUICK_SINCE) -> str:
+def unpriced_query(version: int = ROLLED_SINCE) -> str:
     """Return the query for what has no price, what is called most first.
 
     `version` is that of the ledger's tables.

@@ -14,7 +14,7 @@ from taximeter_schemas.subjects import SubjectKind, dimensions_of, subject_of
 from taximeter_sinks.charge_sums import CALLS, TOKENS, unpriced_calls
 from taximeter_sinks.dimensions import within
 from taximeter_sinks.hourly import column_of
-from taximeter_sinks.quick_sums import QUICK_SINCE
+from taximeter_sinks.roll_ups import ROLLED_SINCE
 
 __all__ = ["WindowSpend", "window_spend"]
 
@@ -57,7 +57,7 @@ def _query(kind: SubjectKind, start: datetime) -> str:
     return (
         f"SELECT [{', '.join(columns)}]::VARCHAR[], {_WINDOW}, "  # noqa: S608
         "coalesce(sum(cost_usd), 0)::DECIMAL(38, 12), "
-        f"{CALLS}, ({unpriced_calls(QUICK_SINCE)})::BIGINT, {TOKENS} "
+        f"{CALLS}, ({unpriced_calls(ROLLED_SINCE)})::BIGINT, {TOKENS} "
         f"FROM charges WHERE {where} "
         "GROUP BY 1, 2 ORDER BY 2, 1"
     )

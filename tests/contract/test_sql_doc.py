@@ -12,11 +12,13 @@ import pytest
 from taximeter.state import DataDir
 from taximeter_sinks.queries import Ledger
 from taximeter_sinks.read_only import check_read_only
+from tests.builders import a_usage, an_id
 from tests.integration.sinks.reported import write_ledger
+from tests.unit.sinks.charge_builders import a_charge
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text("utf-8")
 BLOCKS = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
-QUERIES = [
+QUERIES: list[str] = [
     query.strip() for block in BLOCKS for query in block.split(";") if query.strip()
 ]
 
@@ -69,6 +71,31 @@ def test_views_and_macros_say_what_reports_say(ledger: Ledger) -> None:
     assert row == (total.cost_usd, 6, total.output_tokens)
     query = "SELECT median_usd FROM cost_of_a_call() WHERE model = 'claude-sonnet-4-5'"
     assert ledger.sql(query).rows == [(Decimal(1),)]
+
+
+def test_sums_of_the_page_are_right(tmp_path: Path) -> None:
+    """Input and output make up each day; graded calls alone say what a grade costs."""
+    graded = [("2", "8"), ("4", "8"), ("9", None)]
+    charges = [
+        a_charge(0, n, 0, usd, a_usage(event_id=an_id("graded", n), tags=_tags(grade)))
+        for n, (usd, grade) in enumerate(graded)
+    ]
+    path = write_ledger(DataDir(tmp_path).ledger, charges)
+    with Ledger.open(path) as ledger:
+        (row,) = ledger.sql(_query("usd_per_point")).named()
+        assert row["usd_per_point"] == pytest.approx(3 / 8)
+        (day,) = ledger.sql(_query("output_usd")).named()
+        assert day["input_usd"] + day["output_usd"] == day["usd"] == Decimal(15)
+        (tokens,) = ledger.sql(_query("tokens_a_call")).named()
+        assert tokens["tokens_a_call"] == 1200
+
+
+def _tags(grade: str | None) -> dict[str, str]:
+    return {} if grade is None else {"quality": grade}
+
+
+def _query(name: str) -> str:
+    return next(query for query in QUERIES if name in query)
 
 
 def test_the_notebook_example_runs(data: Path) -> None:

@@ -65,6 +65,7 @@ async def assert_ledger(place: Installation, stream: Stream) -> AuditResult:
     assert result.total("events") == result.total("ledger_rows") == calls
     assert result.total("unprocessed") == 0
     assert result.duplicates_in_ledger == 0
+    assert not any(result.misrolled.values())
     return result
 
 

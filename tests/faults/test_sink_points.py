@@ -100,4 +100,6 @@ async def test_a_sink_killed_inside_its_transaction_leaves_no_gap_and_no_double_
         )
     assert result.findings == []
     assert result.duplicates_in_ledger == 0
+    assert result.misrolled
+    assert not any(result.misrolled.values())
     assert result.total("ledger_rows") == len(stream.calls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -58,15 +58,18 @@ class AuditResult:
 
     `difference_usd` is the sum of all differences, each without its sign, so that
     two of them never cancel out; the audit is good if there is no finding at all.
+    `misrolled` says for each roll-up how many cells are not the sum of their charges.
     """
 
     partitions: list[PartitionAudit]
     duplicates_in_ledger: int
+    misrolled: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def ok(self) -> bool:
         """Tell whether everything agrees."""
-        return not self.findings and not self.duplicates_in_ledger
+        wrong = self.duplicates_in_ledger + sum(self.misrolled.values())
+        return not self.findings and not wrong
 
     @property
     def findings(self) -> list[Finding]:

@@ -184,13 +184,14 @@ def _with_ledger(
     with open_ledger() as ledger:
         charged = ledger.charged_by_partition(cut)
         twice = ledger.duplicates()
+        misrolled = ledger.misrolled()
     for part in parts:
         found = charged.get(part.partition)
         if found is not None:
             part.ledger_pico = pico_from_usd(found.cost_usd)
             part.ledger_rows = found.rows
         _compare_ledger(part, tables[part.partition], found)
-    return AuditResult(parts, twice.event_ids + twice.places)
+    return AuditResult(parts, twice.event_ids + twice.places, misrolled)
 
 
 def _compare_ledger(

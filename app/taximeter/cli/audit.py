@@ -50,6 +50,7 @@ def as_facts(result: AuditResult) -> dict[str, object]:
         "unprocessed": result.total("unprocessed"),
         "other_price_version": result.total("other_version"),
         "duplicates_in_ledger": result.duplicates_in_ledger,
+        "misrolled": sum(result.misrolled.values()),
         "findings": [
             f"partition {finding.partition}: {finding.what}"
             for finding in result.findings
@@ -68,6 +69,9 @@ def _show(result: AuditResult, output: Format) -> None:
         say(f"partition {finding.partition}: {finding.what}")
     if result.duplicates_in_ledger:
         say(f"the ledger has {result.duplicates_in_ledger} rows twice")
+    for table, cells in result.misrolled.items():
+        if cells:
+            say(f"{cells} cells of {table} are not the sum of their charges")
 
 
 def _rows(result: AuditResult) -> list[dict[str, object]]:

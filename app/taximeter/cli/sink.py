@@ -29,7 +29,7 @@ from taximeter_sinks.decode import Place
 from taximeter_sinks.quack import ServedLedger
 from taximeter_sinks.sink import Backlog, Progress, SinkConfig, run_sink
 
-__all__ = ["command"]
+__all__ = ["command", "sink_config"]
 
 
 @click.command()
@@ -63,21 +63,28 @@ def command(
     )
     configure()
     fault_points.arm(os.environ)
-    place, topics = DataDir(settings.data), settings.topics()
-    kafka = place.bootstrap(settings.bootstrap)
-    config = SinkConfig(
-        bootstrap=kafka,
-        topics=topics,
+    place = DataDir(settings.data)
+    config = sink_config(settings, place)
+    with (
+        serving_metrics(settings, place, "sink") as urls,
+        Presence(place, "sink", config.bootstrap) as presence,
+    ):
+        charges = config.topics.charges.name
+        asyncio.run(_run(config, _Reporter(presence, charges, urls)))
+
+
+def sink_config(settings: SinkSettings, place: DataDir) -> SinkConfig:
+    """Return from where to where a sink carries records, with what it may take."""
+    return SinkConfig(
+        bootstrap=place.bootstrap(settings.bootstrap),
+        topics=settings.topics(),
         ledger=place.ledger,
         quack_token=quack_token(settings, place),
         quack_host=settings.quack_host or "localhost",
         quack_port=settings.quack_port or 0,
+        memory_limit=f"{settings.ledger_memory_mib}MiB",
+        threads=settings.ledger_threads,
     )
-    with (
-        serving_metrics(settings, place, "sink") as urls,
-        Presence(place, "sink", kafka) as presence,
-    ):
-        asyncio.run(_run(config, _Reporter(presence, topics.charges.name, urls)))
 
 
 async def _run(config: SinkConfig, reporter: _Reporter) -> None:

@@ -508,3 +508,20 @@ def test_a_full_disk_costs_no_row(tmp_path: Path) -> None:
     )
     assert "failed" in told.stdout, told.stderr
     assert told.stdout.endswith("True\n"), told.stdout + told.stderr
+
+
+def test_a_ledger_takes_no_more_memory_than_it_is_given(tmp_path: Path) -> None:
+    """What a report has no room for goes to disk: it is slower, and as exact."""
+    sink = DuckDBSink(tmp_path / "ledger.duckdb", TOPICS, "64MiB", 1)
+    more = "SELECT n % 2000000 AS id, n FROM range(4000000) AS many(n)"
+    asked = sink.ledger.execute(
+        f"SELECT count(*) FROM (SELECT id, sum(n) FROM ({more}) GROUP BY id)"
+    )
+    assert asked.fetchall() == [(2_000_000,)]
+    (taken,) = sink.ledger.execute(
+        "SELECT sum(memory_usage_bytes), current_setting('memory_limit') "
+        "FROM duckdb_memory()"
+    ).fetchall()
+    assert taken[1] == "64.0 MiB"
+    assert taken[0] <= 64 * 1024 * 1024
+    sink.close()

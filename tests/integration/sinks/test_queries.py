@@ -197,6 +197,22 @@ def test_sql_works_while_no_sink_runs(ledger: Ledger) -> None:
     assert ledger.budgets().rows == ledger.budget_status().rows == []
 
 
+def test_a_cell_that_is_not_the_sum_of_its_charges_is_found(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """One that says another sum, one that is missing, and one too many."""
+    assert set(ledger.misrolled().values()) == {0}
+    with duckdb.connect(str(tmp_path / "ledger.duckdb")) as file:
+        file.execute("UPDATE spend_by_quarter SET calls = 7")
+        file.execute("DELETE FROM spend_by_user WHERE user_id = 'ada'")
+        file.execute("UPDATE spend_by_project SET project_id = 'other'")
+    found = ledger.misrolled()
+    assert found["spend_by_quarter"] == 2
+    assert found["spend_by_model"] == 0
+    assert found["spend_by_project"] > 1
+    assert found["spend_by_user"] == 1
+
+
 def test_a_write_or_a_slip_is_one_clear_error(ledger: Ledger) -> None:
     """Writing is refused, files are out of reach, a wrong name is named."""
     with pytest.raises(QueryRefused, match="read-only"):

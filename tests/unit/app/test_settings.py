@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from taximeter.cli.sink import sink_config
 from taximeter.settings import (
     ApiSettings,
     CommonSettings,
+    SinkSettings,
     WorkerSettings,
     read,
     reference,
 )
+from taximeter.state import DataDir
 from taximeter_processors.dedupe import DEFAULT_HORIZON
 from taximeter_schemas.errors import ConfigurationError
 
@@ -50,6 +53,20 @@ def test_the_dedupe_horizon_is_a_day_unless_set(
     assert timedelta(seconds=usual) == DEFAULT_HORIZON
     monkeypatch.setenv("TAXIMETER_DEDUPE_HORIZON_SECONDS", "300")
     assert read(WorkerSettings).dedupe_horizon_seconds == 300
+
+
+def test_the_memory_of_the_ledger_is_what_is_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The sink's DuckDB may take that much, and so many processors."""
+    monkeypatch.setenv("TAXIMETER_BOOTSTRAP", "localhost:9092")
+    monkeypatch.setenv("TAXIMETER_LEDGER_MEMORY_MIB", "96")
+    monkeypatch.setenv("TAXIMETER_LEDGER_THREADS", "3")
+    config = sink_config(read(SinkSettings), DataDir(tmp_path))
+    assert (config.memory_limit, config.threads) == ("96MiB", 3)
+    monkeypatch.setenv("TAXIMETER_LEDGER_MEMORY_MIB", "8")
+    with pytest.raises(ConfigurationError, match=r"LEDGER_MEMORY_MIB: .*64"):
+        read(SinkSettings)
 
 
 def test_the_documentation_is_current() -> None:

@@ -27,7 +27,7 @@ from taximeter.reports.overview import overview
 from taximeter.spend_report import Stretch, spend_rows
 from taximeter_sinks.decode import RawRecord, decode_charges
 from taximeter_sinks.ledger_file import open_for_writing
-from taximeter_sinks.ledger_rows import insert_charges
+from taximeter_sinks.ledger_rows import insert_charges, roll_up_anew
 from taximeter_sinks.migrate import migrate
 from taximeter_sinks.queries import Ledger
 from taximeter_sinks.quick_sums import QUICK_SUMS, with_quick_sums
@@ -133,6 +133,7 @@ def _fill(stage: Stage, bench: Bench, rows: int) -> None:
                     rows=rows, first=first, last=last, until=until, quick=quick
                 )
             )
+        roll_up_anew(ledger)
     finally:
         ledger.close()
 
