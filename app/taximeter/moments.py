@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from taximeter_schemas.errors import ConfigurationError
 
-__all__ = ["parse_moment", "time_zone"]
+__all__ = ["moment_in", "parse_moment", "time_zone"]
 
 
 def parse_moment(text: str, zone: str = "UTC") -> datetime:
@@ -36,6 +36,18 @@ def parse_moment(text: str, zone: str = "UTC") -> datetime:
             f"{text!r} is not a moment: write a date like 2026-11-22, "
             "or a time like 2026-11-22T12:00:00Z"
         ) from None
+
+
+def moment_in(zone: str, day: date, at: time = time()) -> datetime:
+    """Return the moment of a day's beginning, or of a time in it, in UTC.
+
+    Raises:
+        ConfigurationError: there is no such time zone.
+
+    >>> moment_in("Europe/Berlin", date(2026, 11, 22)).isoformat()
+    '2026-11-21T23:00:00+00:00'
+    """
+    return datetime.combine(day, at, time_zone(zone)).astimezone(UTC)
 
 
 def time_zone(name: str) -> ZoneInfo:

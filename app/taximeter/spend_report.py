@@ -44,6 +44,11 @@ class Stretch:
     end: datetime | None = None
     zone: str = "UTC"
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether it is not all time."""
+        return self.start is not None or self.end is not None
+
     @classmethod
     def parse(cls, start: str | None, end: str | None, zone: str) -> Stretch:
         """Return the stretch that people's words mean.

@@ -56,7 +56,7 @@ def test_filters_and_stretches(data: Path) -> None:
 
 
 def test_the_overview_says_when(data: Path) -> None:
-    """Periods with their top models, the average day, the dearest hours."""
+    """Periods with their top models, the average day, the dearest hours and days."""
     told = json_of("report", "--data", data)
     assert [row["period"] for row in told["periods"]] == [
         "today",
@@ -68,8 +68,13 @@ def test_the_overview_says_when(data: Path) -> None:
     assert told["periods"][-1]["top_models"][0]["model"] == "claude-sonnet-4-5"
     assert [row["days"] for row in told["rhythm"]] == ["Mon-Fri", "Sat-Sun"]
     assert told["peak_hours"][0]["hour_of_day"] == "12:00"
+    dearest, other = told["peak_days"]
+    assert (dearest["day"], other["day"]) == ("2026-11-22", "2026-11-20")
+    assert (other["cost_usd"], other["calls"]) == ("3.000000000000", 1)
+    assert dearest["top_projects"][0]["project"] == "search"
+    assert other["top_models"][0]["share_percent"] == "100.00"
     text = answer("report", "--data", data)
-    titles = ("Spend\n", "By model\n", "An average day\n", "Peak hours\n")
+    titles = ("Spend\n", "By model\n", "An average day\n", "Dearest days\n")
     assert [text.count(title) for title in titles] == [1, 1, 1, 1]
     # A stretch of its own has no today.
     assert json_of("report", "--data", data, "--year", "2026")["periods"] == []

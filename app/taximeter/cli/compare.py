@@ -8,7 +8,12 @@ from pathlib import Path
 
 import click
 
-from taximeter.cli.options import Format, data_option, report_format_option
+from taximeter.cli.options import (
+    Format,
+    data_option,
+    report_format_option,
+    top_option,
+)
 from taximeter.cli.output import write_object, write_rows
 from taximeter.cli.spend_tables import write_section
 from taximeter.cli.stretch_options import only_options, stretch_options
@@ -53,15 +58,7 @@ Row = dict[str, object]
     help="What is told apart by --by.",
 )
 @click.option("--by", help="By what.  [default: model, of models project]")
-@click.option(
-    "--top",
-    "limit",
-    type=click.IntRange(1),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="At most so many rows.",
-)
+@top_option("At most so many rows.")
 @stretch_options
 @only_options
 def command(

@@ -8,7 +8,12 @@ from typing import Final
 
 import click
 
-from taximeter.cli.options import Format, data_option, report_format_option
+from taximeter.cli.options import (
+    Format,
+    data_option,
+    report_format_option,
+    top_option,
+)
 from taximeter.cli.output import write_object, write_rows
 from taximeter.cli.spend_tables import write_section
 from taximeter.cli.stretch_options import only_options, stretch_options
@@ -37,15 +42,7 @@ _ENDPOINT: Final = ("endpoint", "model")
 @data_option
 @report_format_option
 @click.option("--what", type=click.Choice(list(_TITLES)), help="Only one of the three.")
-@click.option(
-    "--top",
-    "limit",
-    type=click.IntRange(1),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="So many of each.",
-)
+@top_option("So many of each.")
 @stretch_options
 @only_options
 def command(

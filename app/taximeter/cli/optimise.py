@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from taximeter.cli.options import Format, report_format_option
+from taximeter.cli.options import Format, report_format_option, top_option
 from taximeter.cli.output import write_object, write_rows
 from taximeter.cli.prices_in_force import prices_in_force
 from taximeter.cli.spend_tables import write_section
@@ -75,15 +75,7 @@ class _Question(NamedTuple):
     metavar="N",
     help="Price so many of the newest calls.",
 )
-@click.option(
-    "--top",
-    "limit",
-    type=click.IntRange(1),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="So many rows of each kind.",
-)
+@top_option("So many rows of each kind.")
 @stretch_options
 @only_options
 def command(

@@ -19,6 +19,7 @@ __all__ = [
     "named_values",
     "report_format_option",
     "tag_option",
+    "top_option",
     "topic_options",
 ]
 
@@ -117,6 +118,20 @@ def _format_of(formats: Sequence[str]) -> Callable[[F], F]:
         default="table",
         show_default=True,
         help="How rows are printed.",
+    )
+
+
+def top_option(words: str, default: int | None = 10) -> Callable[[F], F]:
+    """Add `--top N`, also called `--limit`, given as `limit: int | None`."""
+    return click.option(
+        "--top",
+        "--limit",
+        "limit",
+        type=click.IntRange(1),
+        default=default,
+        show_default=default is not None,
+        metavar="N",
+        help=words,
     )
 
 

@@ -11,7 +11,12 @@ from typing import Final, NamedTuple
 import click
 
 from taximeter.cli.bars import bar_chart
-from taximeter.cli.options import Format, data_option, report_format_option
+from taximeter.cli.options import (
+    Format,
+    data_option,
+    report_format_option,
+    top_option,
+)
 from taximeter.cli.output import write_object, write_rows
 from taximeter.cli.spend_tables import write_section, write_spend
 from taximeter.cli.stretch_options import only_options, stretch_options
@@ -70,14 +75,7 @@ class _Question(NamedTuple):
 @click.option("--by", metavar="NAME[,…]", help="user, model, project, day, tag:NAME, …")
 @stretch_options
 @only_options
-@click.option(
-    "--top",
-    "--limit",
-    "limit",
-    type=click.IntRange(1),
-    metavar="N",
-    help="At most so many rows.",
-)
+@top_option("At most so many rows.", default=None)
 @click.option("--chart", is_flag=True, help="Draw the rows as bars, too.")
 @click.option(
     "--provider-cost",
@@ -142,7 +140,7 @@ def _write_sections(found: Overview, asked: _Question) -> None:
     sums = _sums([found.total, *chain.from_iterable(sections.values())])
     if found.periods:
         told = [
-            row | {"top_models": _models(row["top_models"])} for row in found.periods
+            row | {"top_models": _named(row["top_models"])} for row in found.periods
         ]
         write_section("Spend", told, asked.output, _PERIODS)
     else:
@@ -162,11 +160,20 @@ def _write_rhythm(found: Overview, output: Format) -> None:
     write_section("An average day", found.rhythm, output, columns)
     peak = ("hour_of_day", "share_percent", "cost_usd", "calls")
     write_section("Peak hours", found.peak_hours, output, peak)
+    days = [
+        row | {name: _named(row[name]) for name in ("top_models", "top_projects")}
+        for row in found.peak_days
+    ]
+    dear = ("day", "share_percent", "cost_usd", "calls", "top_models", "top_projects")
+    write_section("Dearest days", days, output, dear)
 
 
-def _models(models: object) -> str:
-    assert isinstance(models, list)
-    return ", ".join(f"{m['model']} {_percent(m['share_percent'])}" for m in models)
+def _named(rows: object) -> str:
+    assert isinstance(rows, list)
+    return ", ".join(
+        f"{row.get('model', row.get('project'))} {_percent(row['share_percent'])}"
+        for row in rows
+    )
 
 
 def _percent(share: object) -> str:

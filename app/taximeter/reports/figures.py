@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, cast
 
 from taximeter.spend_report import LIST_SUMS, SUMS, Stretch, costed
-from taximeter_sinks.call_costs import CALL_FIGURES, call_costs_query
+from taximeter_sinks.call_costs import CALL_FIGURES, NARROW_LIMIT, call_costs_query
 from taximeter_sinks.dimensions import Only
 from taximeter_sinks.queries import Ledger
 
@@ -39,6 +39,7 @@ FIGURES: Final = (
 )
 """What stands behind a row's sums."""
 
+_QUANTILES: Final = ("median_usd", "p95_usd")
 MONEY_PLACES: Final = Decimal("1e-12")
 _PERCENT_PLACES: Final = Decimal("0.01")
 _NOTHING: Final = Decimal(0).quantize(MONEY_PLACES)
@@ -52,13 +53,31 @@ def figure_rows(
     only: Only | None = None,
 ) -> list[Row]:
     """Return spend by these dimensions, each row with all `FIGURES` but its share."""
+    rows = _asked(ledger, by, stretch, limit, only, narrow=True)
+    if any(_is_cut_off(row[name]) for row in rows for name in _QUANTILES):
+        rows = _asked(ledger, by, stretch, limit, only, narrow=False)
+    return [_figured(row) for row in rows]
+
+
+def _asked(
+    ledger: Ledger,
+    by: Sequence[str],
+    stretch: Stretch,
+    limit: int | None,
+    only: Only | None,
+    *,
+    narrow: bool,
+) -> list[Row]:
+    start, end, zone = stretch.start, stretch.end, stretch.zone
     version = ledger.schema_version()
-    query = call_costs_query(
-        by, stretch.start, stretch.end, stretch.zone, limit, version, only
-    )
+    query = call_costs_query(by, start, end, zone, limit, version, only, narrow=narrow)
     names = (*by, *SUMS, *LIST_SUMS, *CALL_FIGURES)
-    rows = ledger.sql(query).rows
-    return [_figured(dict(zip(names, row, strict=True))) for row in rows]
+    return [dict(zip(names, row, strict=True)) for row in ledger.sql(query).rows]
+
+
+def _is_cut_off(quantile: object) -> bool:
+    cost = amount(quantile)
+    return cost is not None and abs(cost) >= NARROW_LIMIT
 
 
 def with_shares(rows: Iterable[Row], total: Row) -> list[Row]:

@@ -1,17 +1,17 @@
 """What a report says that was not asked for anything in particular.
 
-The sums of today, this week, this month, of weekdays and of all time are added up from
-one answer by day and model, so that they agree with each other to the last digit.
+All of it is asked for with one query, so that the sums of today, this week, this month,
+of weekdays and of all time agree with each other to the last digit.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final, NamedTuple, cast
 
+from taximeter.moments import moment_in
 from taximeter.reports.figures import (
     MONEY_PLACES,
     Row,
@@ -21,16 +21,18 @@ from taximeter.reports.figures import (
     with_shares,
 )
 from taximeter.reports.stretches import first_days
-from taximeter.spend_report import Stretch, spend_rows
+from taximeter.spend_report import Stretch, named_row
 from taximeter_sinks.dimensions import Only
-from taximeter_sinks.queries import Ledger
+from taximeter_sinks.queries import Ledger, SpendRow
+from taximeter_sinks.spend import Part
 
 __all__ = ["Overview", "overview", "period_rows", "rhythm_rows"]
 
 _TOP_MODELS: Final = 3
-_PEAK_HOURS: Final = 3
+_PEAK_HOURS = _PEAK_DAYS = 3
 _MODELS, _SUBJECTS, _DAYS = 20, 10, 31
 _SATURDAY: Final = 5
+_HOUR: Final = "hour_of_day"
 
 
 class Overview(NamedTuple):
@@ -47,6 +49,7 @@ class Overview(NamedTuple):
     by_day: list[Row]
     rhythm: list[Row]
     peak_hours: list[Row]
+    peak_days: list[Row]
 
 
 def overview(
@@ -57,35 +60,60 @@ def overview(
     only: Only | None = None,
 ) -> Overview:
     """Return the usual sections over a stretch of time; `limit` is for each."""
-    cells = spend_rows(ledger, ("day", "model"), stretch, only=only)
-    hours = spend_rows(ledger, ("hour_of_day",), stretch, only=only)
-    by_day = _grouped(cells, "day")
-    total = added(cells)
+    first = {} if stretch.is_limited else _first_days(now, stretch.zone)
+    parts = [
+        *(Part("model", moment_in(stretch.zone, day)) for day in first.values()),
+        *(Part(by, stretch.start, stretch.end) for by in ("model", "day", _HOUR)),
+        *(
+            Part(by, stretch.start, stretch.end, limit or _SUBJECTS)
+            for by in ("user", "project")
+        ),
+    ]
+    *since, models, days, hours, users, projects = _asked(ledger, parts, stretch, only)
+    periods = [
+        (name, first[name], rows) for name, rows in zip(first, since, strict=True)
+    ]
+    total = added(models)
     return Overview(
         total,
-        [] if _is_limited(stretch) else period_rows(cells, now, stretch.zone),
-        with_shares(_dearest(_grouped(cells, "model"))[: limit or _MODELS], total),
-        _top(ledger, "user", stretch, limit, only, total),
-        _top(ledger, "project", stretch, limit, only, total),
-        with_shares(by_day[-(limit or _DAYS) :], total),
-        rhythm_rows(by_day),
-        with_shares(_dearest(hours)[:_PEAK_HOURS], total),
+        period_rows([*periods, ("all time", None, models)]) if first else [],
+        with_shares(models[: limit or _MODELS], total),
+        with_shares(users, total),
+        with_shares(projects, total),
+        with_shares(days[-(limit or _DAYS) :], total),
+        rhythm_rows(days),
+        with_shares(hours[:_PEAK_HOURS], total),
+        _peak_days(ledger, days, stretch, only, total),
     )
 
 
-def period_rows(cells: Sequence[Row], now: datetime, zone: str) -> list[Row]:
-    """Return today, this week, this month and all time, with their top models.
+def _asked(
+    ledger: Ledger, parts: Sequence[Part], stretch: Stretch, only: Only | None
+) -> list[list[Row]]:
+    """Return the rows of each part: days in their order, all else the dearest first."""
+    answers = zip(parts, ledger.parts(parts, stretch.zone, only), strict=True)
+    return [_ordered(part.by, lines) for part, lines in answers]
+
+
+def _ordered(by: str, lines: Iterable[SpendRow]) -> list[Row]:
+    rows = [named_row((by,), line) for line in lines]
+    if by != "day":
+        return _dearest(rows, by)
+    days = [row | {by: date.fromisoformat(str(row[by]))} for row in rows]
+    return sorted(days, key=_day)
+
+
+def period_rows(
+    periods: Iterable[tuple[str, date | None, Sequence[Row]]],
+) -> list[Row]:
+    """Return periods with their sums and top models.
 
     Args:
-        cells: spend by day and model.
-        now: the present.
-        zone: the IANA time zone in which the days are days.
+        periods: the name of each, its first day, and spend by model, the dearest first.
     """
-    today, week, month = first_days(now, zone)
-    starts = {"today": today, "this week": week, "this month": month, "all time": None}
     return [
-        {"period": name, "since": first} | _period(_since(cells, first))
-        for name, first in starts.items()
+        {"period": name, "since": first} | _period(by_model)
+        for name, first, by_model in periods
     ]
 
 
@@ -117,55 +145,66 @@ def _average_day(
     }
 
 
-def _period(cells: Sequence[Row]) -> Row:
-    sums = added(cells)
-    models = with_shares(_dearest(_grouped(cells, "model")), sums)[:_TOP_MODELS]
-    names = ("model", "cost_usd", "share_percent")
-    return sums | {
-        "average_usd": per_call(sums),
-        "top_models": [{name: row[name] for name in names} for row in models],
-    }
+def _period(by_model: Sequence[Row]) -> Row:
+    sums = added(by_model)
+    models = _top_of(with_shares(by_model, sums))
+    return sums | {"average_usd": per_call(sums), "top_models": models}
 
 
-def _top(
+def _peak_days(
     ledger: Ledger,
-    by: str,
+    days: Iterable[Row],
     stretch: Stretch,
-    limit: int | None,
     only: Only | None,
     total: Row,
 ) -> list[Row]:
-    rows = spend_rows(ledger, (by,), stretch, limit or _SUBJECTS, only)
-    return with_shares(rows, total)
+    """Return the dearest days, with what most of each went to and was for."""
+    peaks = with_shares(_dearest(days, "day")[:_PEAK_DAYS], total)
+    within = [_within(_day(peak), stretch) for peak in peaks]
+    parts = [Part(by, *each) for each in within for by in ("model", "project")]
+    found = _asked(ledger, parts, stretch, only)
+    return [
+        peak
+        | {
+            "average_usd": per_call(peak),
+            "top_models": _top_of(with_shares(models, peak)),
+            "top_projects": _top_of(with_shares(projects, peak)),
+        }
+        for peak, models, projects in zip(peaks, found[::2], found[1::2], strict=True)
+    ]
 
 
-def _grouped(cells: Iterable[Row], name: str) -> list[Row]:
-    """Return the sums for each value of a dimension, as they come."""
-    groups: dict[object, list[Row]] = defaultdict(list)
-    for cell in cells:
-        groups[cell[name]].append(cell)
-    return [{name: value} | added(rows) for value, rows in groups.items()]
+def _within(day: date, stretch: Stretch) -> tuple[datetime, datetime]:
+    """Return when a day begins and ends, as far as it is in a stretch."""
+    start = moment_in(stretch.zone, day)
+    end = moment_in(stretch.zone, day + timedelta(days=1))
+    return max(start, stretch.start or start), min(end, stretch.end or end)
 
 
-def _dearest(rows: Iterable[Row]) -> list[Row]:
+def _top_of(rows: Sequence[Row]) -> list[Row]:
+    """Return the first of some rows, by what they are of, with cost and share."""
+    names = ("model", "project", "cost_usd", "share_percent")
+    return [{n: row[n] for n in names if n in row} for row in rows[:_TOP_MODELS]]
+
+
+def _dearest(rows: Iterable[Row], by: str) -> list[Row]:
     """Return rows, the dearest first and those without a price last."""
-    return sorted(rows, key=lambda row: _order(amount(row["cost_usd"])))
+    return sorted(
+        rows, key=lambda row: (*_order(amount(row["cost_usd"])), str(row[by]))
+    )
 
 
 def _order(cost: Decimal | None) -> tuple[bool, Decimal]:
     return cost is None, -(cost or Decimal(0))
 
 
-def _since(cells: Sequence[Row], first: date | None) -> list[Row]:
-    return [cell for cell in cells if first is None or _day(cell) >= first]
+def _first_days(now: datetime, zone: str) -> dict[str, date]:
+    names = ("today", "this week", "this month")
+    return dict(zip(names, first_days(now, zone), strict=True))
 
 
 def _day(row: Row) -> date:
     return cast("date", row["day"])
-
-
-def _is_limited(stretch: Stretch) -> bool:
-    return stretch.start is not None or stretch.end is not None
 
 
 def _is_weekend(day: date) -> bool:

@@ -7,11 +7,11 @@ against mornings.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from taximeter.moments import time_zone
+from taximeter.moments import moment_in, time_zone
 from taximeter.reports.figures import Row, amount, percent
 from taximeter.spend_report import Stretch, named_row
 from taximeter_sinks.dimensions import Only
@@ -43,6 +43,7 @@ def now_stretches(now: datetime, zone: str) -> dict[str, Stretch]:
 
     The present is the minute that began last: within it the answer stays as it is.
 
+    >>> from datetime import UTC
     >>> found = now_stretches(datetime(2026, 11, 22, 9, tzinfo=UTC), "Europe/Berlin")
     >>> found["yesterday_so_far"].start.isoformat(), found["yesterday_so_far"].end.hour
     ('2026-11-20T23:00:00+00:00', 9)
@@ -53,20 +54,21 @@ def now_stretches(now: datetime, zone: str) -> dict[str, Stretch]:
 
     def day(back: timedelta) -> Stretch:
         first = today - back
-        return Stretch(_at(first, zone), _at(first + _DAY, zone), zone)
+        return Stretch(moment_in(zone, first), moment_in(zone, first + _DAY), zone)
 
     def so_far(back: timedelta) -> Stretch:
         first = today - back
-        return Stretch(_at(first, zone), _at(first, zone, here.time()), zone)
+        until = moment_in(zone, first, here.time())
+        return Stretch(moment_in(zone, first), until, zone)
 
     return {
         "last_hour": Stretch(minute - _HOUR, None, zone),
-        "today": Stretch(_at(today, zone), None, zone),
+        "today": Stretch(moment_in(zone, today), None, zone),
         "yesterday_so_far": so_far(_DAY),
         "yesterday": day(_DAY),
         "last_week_so_far": so_far(_WEEK),
         "last_week_day": day(_WEEK),
-        "this_month": Stretch(_at(today.replace(day=1), zone), None, zone),
+        "this_month": Stretch(moment_in(zone, today.replace(day=1)), None, zone),
     }
 
 
@@ -93,7 +95,3 @@ def changed(rows: Mapping[str, Row], against: str) -> Decimal | None:
     """
     today, before = amount(rows["today"]["cost_usd"]), amount(rows[against]["cost_usd"])
     return None if today is None or before is None else percent(today - before, before)
-
-
-def _at(day: date, zone: str, moment: time = time()) -> datetime:
-    return datetime.combine(day, moment, time_zone(zone)).astimezone(UTC)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
-from taximeter.moments import time_zone
+from taximeter.moments import moment_in, time_zone
 from taximeter.spend_report import Stretch
 from taximeter_schemas.errors import ConfigurationError
 
@@ -133,12 +133,8 @@ def _last(text: str, zone: str, now: datetime) -> Stretch:
 
 
 def _days(first: date, behind: date | None, zone: str) -> Stretch:
-    end = None if behind is None else _midnight(behind, zone)
-    return Stretch(_midnight(first, zone), end, zone)
-
-
-def _midnight(day: date, zone: str) -> datetime:
-    return datetime.combine(day, time(), time_zone(zone)).astimezone(UTC)
+    end = None if behind is None else moment_in(zone, behind)
+    return Stretch(moment_in(zone, first), end, zone)
 
 
 def _months_later(day: date, months: int) -> date:

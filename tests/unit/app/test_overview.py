@@ -8,7 +8,6 @@ from decimal import Decimal
 from taximeter.reports.figures import added, with_shares
 from taximeter.reports.overview import period_rows, rhythm_rows
 from taximeter.spend_report import LIST_SUMS, SUMS
-from tests.builders import NOON
 
 Row = dict[str, object]
 
@@ -22,34 +21,23 @@ def a_cell(day: str, model: str, usd: str | None, calls: int = 1) -> Row:
     return row | {"day": date.fromisoformat(day), "model": model} | said
 
 
-CELLS = [
-    a_cell("2026-10-31", "a", "8"),
-    a_cell("2026-11-01", "a", "4"),
-    a_cell("2026-11-16", "b", "2"),
-    a_cell("2026-11-22", "a", None),
-]
-
-
-def test_periods_hold_one_another() -> None:
-    """Today is in the week, the week in the month; the first days are theirs."""
-    rows = period_rows(CELLS, NOON, "UTC")
-    assert [(row["period"], row["cost_usd"], row["calls"]) for row in rows] == [
-        ("today", None, 1),
-        ("this week", Decimal(2), 2),
-        ("this month", Decimal(6), 3),
-        ("all time", Decimal(14), 4),
-    ]
-    assert rows[2]["average_usd"] == Decimal(3)
+def test_a_period_says_its_sums() -> None:
+    """What its models cost, and on average the calls that have a price."""
+    by_model = [a_cell("2026-11-01", "a", "4"), a_cell("2026-11-16", "b", None)]
+    none, month = period_rows([("today", None, []), ("this month", None, by_model)])
+    assert (none["cost_usd"], none["calls"], none["average_usd"]) == (0, 0, None)
+    assert (month["cost_usd"], month["calls"]) == (Decimal(4), 2)
+    assert month["average_usd"] == Decimal(4)
 
 
 def test_top_models_are_those_of_the_period() -> None:
-    """The dearest first; one without a price is there, without a share."""
-    week, month = period_rows(CELLS, NOON, "UTC")[1:3]
+    """One without a price is there, without a share."""
+    by_model = [a_cell("2026-11-16", "b", "2"), a_cell("2026-11-22", "a", None)]
+    (week,) = period_rows([("this week", None, by_model)])
     assert week["top_models"] == [
         {"model": "b", "cost_usd": Decimal(2), "share_percent": Decimal("100.00")},
         {"model": "a", "cost_usd": None, "share_percent": None},
     ]
-    assert [m["model"] for m in _rows(month["top_models"])] == ["a", "b"]
 
 
 def test_an_average_day_counts_the_days_without_calls() -> None:
@@ -67,8 +55,3 @@ def test_unpriced_is_not_free() -> None:
     assert added([])["cost_usd"] == 0
     (row,) = with_shares([{"cost_usd": None}], {"cost_usd": Decimal(1)})
     assert row["share_percent"] is None
-
-
-def _rows(value: object) -> list[Row]:
-    assert isinstance(value, list)
-    return value
