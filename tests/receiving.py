@@ -27,9 +27,10 @@ class Posted:
     body: bytes
 
     @property
-    def alert_ids(self) -> list[str]:
-        """Which alerts it held."""
-        return [alert["alert_id"] for alert in json.loads(self.body)["alerts"]]
+    def alerts(self) -> list[dict[str, object]]:
+        """The alerts that it held."""
+        alerts: list[dict[str, object]] = json.loads(self.body)["alerts"]
+        return alerts
 
 
 @dataclass
@@ -56,9 +57,13 @@ class WebhookServer:
         self.refused += 1
         return 503
 
-    def alert_ids(self) -> list[str]:
+    def alerts(self) -> list[dict[str, object]]:
         """Return every alert that was accepted, as often as it was."""
-        return [one for posted in self.accepted for one in posted.alert_ids]
+        return [one for posted in self.accepted for one in posted.alerts]
+
+    def alert_ids(self) -> list[str]:
+        """Return the ids of those."""
+        return [str(alert["alert_id"]) for alert in self.alerts()]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -11,12 +12,18 @@ from taximeter.alert_words import alert_words
 from taximeter_schemas.alerts import Alert, BudgetThresholdCrossed, alert_adapter
 from taximeter_sinks.queries import Ledger
 
-__all__ = ["raised_alerts"]
+__all__ = ["raised_alert", "raised_alerts"]
 
 
 def raised_alerts(ledger: Ledger, limit: int) -> list[dict[str, Any]]:
     """Return the newest alerts, newest first: the ledger's columns, and `words`."""
     return [row | {"words": _words(row)} for row in ledger.alerts(limit).named()]
+
+
+def raised_alert(ledger: Ledger, alert_id: UUID) -> Alert | None:
+    """Return an alert; None if the ledger has none of that id that can be read."""
+    rows = ledger.alert(alert_id).named()
+    return _alert(rows[0]) if rows else None
 
 
 def _words(row: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import shutil
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,7 @@ class PartSpec:
     Parts of a lower `stop_order` are stopped, and have ended, before those of a
     higher one are asked to. `has_its_needs` is asked before the part is started again:
     without what it needs it would only end once more, and wait longer each time.
+    `settings` are variables that it finds where the environment does not have them.
     """
 
     name: str
@@ -46,6 +47,7 @@ class PartSpec:
     stop_seconds: float = 5.0
     stop_order: int = 0
     has_its_needs: Callable[[], Awaitable[bool]] = _always
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass
@@ -91,6 +93,7 @@ class _Part:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env={**self.spec.settings, **os.environ},
                 preexec_fn=die_with(os.getpid()),
             )
         return self.process

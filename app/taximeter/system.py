@@ -25,6 +25,8 @@ from taximeter_schemas.topics import Topics
 
 __all__ = ["Addresses", "Plan", "running"]
 
+# Where alerts lead to, if nobody says otherwise: the page of this very system.
+_PAGE = "TAXIMETER_PUBLIC_URL"
 _LOOK_SECONDS = 1.0
 _FETCH_SECONDS = 600.0
 _ATTEMPT_SECONDS = 20.0
@@ -133,6 +135,7 @@ def _parts(plan: Plan, kafka: str, ports: _Ports) -> list[PartSpec]:
     First nothing comes in any more, then what came in is charged, then the sink
     takes what there is, and the broker goes last.
     """
+    page = {_PAGE: f"http://{HOST}:{ports.api}/#budgets"}
 
     def part(
         name: str, order: int, *arguments: str, stop_seconds: float = 5.0
@@ -147,6 +150,7 @@ def _parts(plan: Plan, kafka: str, ports: _Ports) -> list[PartSpec]:
             stop_order=order,
             stop_seconds=stop_seconds,
             has_its_needs=lambda: _answers(kafka),
+            settings=page,
         )
 
     workers = [f"worker-{number}" for number in range(1, plan.workers + 1)]

@@ -7,12 +7,17 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import httpx
 import psutil
 
 from taximeter.state import DataDir
+from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.records import encode_event
+from taximeter_schemas.usage import UsageCorrected, UsageRecorded
+from tests import every_alert
 from tests.builders import a_usage
 from tests.receiving import MailServer, WebhookServer, a_mail_server, a_webhook_server
 from tests.running_system import TAXIMETER, Running, environment, taximeter
@@ -32,22 +37,51 @@ routes:
 """
 BUDGETS = """
 budgets:
-  - {id: each, scope: {each: user}, period: total, limit_usd: 0.006}
+  - {id: each, scope: {each: user, except: [eve, fred]}, period: total,
+     limit_usd: 0.006}
 """
+NOW = SystemClock().now()
 
 
 def _spend(up: Running, *users: str) -> None:
     """Let each user make two calls, which cross every threshold of the budget."""
-    calls = [a_usage(user_id=user) for user in users for _ in range(2)]
-    text = "\n".join(encode_event(call).decode() for call in calls)
-    assert (
-        taximeter("emit", "-", "--data", str(up.data.path), text=text).returncode == 0
-    )
+    _emit(up, [a_usage(user_id=user) for user in users for _ in range(2)])
+
+
+def _emit(up: Running, events: Sequence[UsageRecorded | UsageCorrected]) -> None:
+    text = "\n".join(encode_event(event).decode() for event in events)
+    said = taximeter("emit", "-", "--data", str(up.data.path), text=text)
+    assert said.returncode == 0, said.stderr
+
+
+def _apply(up: Running, text: str) -> None:
+    said = taximeter("budgets", "apply", "-", "--data", str(up.data.path), text=text)
+    assert said.returncode == 0, said.stderr
 
 
 def _raised(data: DataDir) -> list[str]:
     found = taximeter("alerts", "--data", str(data.path), "--format", "json")
     return [alert["alert_id"] for alert in json.loads(found.stdout)]
+
+
+def _told(up: Running) -> list[dict[str, str]]:
+    """Return the alerts that the API tells of."""
+    answer = httpx.get(f"{up.urls['api']}/v1/alerts", timeout=60).raise_for_status()
+    alerts: list[dict[str, str]] = answer.json()["alerts"]
+    return alerts
+
+
+def _raise_every_kind(up: Running) -> None:
+    """Let the workers raise an alert of each kind, the last ones one after another."""
+    _emit(up, every_alert.calls(NOW))
+    _apply(up, every_alert.budgets(NOW))
+    eventually(lambda: "fred" in [alert["budget_id"] for alert in _told(up)], 60)
+    _emit(up, [every_alert.correction(NOW)])
+
+
+def _mailed(mail: MailServer, ids: Collection[str]) -> list[str]:
+    """Return the ids among the lines of all mails, as often as they stand there."""
+    return [line for line in mail.lines() if line in ids]
 
 
 def _pid(data: DataDir) -> int | None:
@@ -66,44 +100,55 @@ def _kill(data: DataDir, hook: WebhookServer, mail: MailServer) -> None:
 
 
 def test_each_alert_reaches_people_once_across_two_kills(tmp_path: Path) -> None:
-    """What the workers raise arrives once at each server; the ledger tells of it."""
+    """What the workers raise arrives once at each server; the ledger tells of it.
+
+    Every kind of alert is among it, and all of budgets lead to the page.
+    """
     (tmp_path / "notify.yaml").write_text(ROUTES)
-    (tmp_path / "budgets.yaml").write_text(BUDGETS)
     with a_webhook_server() as hook, a_mail_server() as mail:
         file = str(tmp_path / "notify.yaml")
-        up = Running(tmp_path / "data", "--notify", file, HOOK=hook.url, MAIL=mail.url)
+        settings = every_alert.SETTINGS | {"HOOK": hook.url, "MAIL": mail.url}
+        up = Running(tmp_path / "data", "--notify", file, **settings)
         try:
-            _alerts_through(up, tmp_path / "budgets.yaml", hook, mail)
+            _alerts_through(up, hook, mail)
         finally:
             up.process.terminate()
             up.process.communicate(timeout=60)
 
 
-def _alerts_through(
-    up: Running, budgets: Path, hook: WebhookServer, mail: MailServer
-) -> None:
+def _alerts_through(up: Running, hook: WebhookServer, mail: MailServer) -> None:
     data = ("--data", str(up.data.path))
-    assert taximeter("budgets", "apply", str(budgets), *data).returncode == 0
+    _apply(up, BUDGETS)
     _spend(up, "ada")
     eventually(lambda: len(hook.alert_ids()) >= 4, 60)
     hook.accepting = mail.accepting = False
     _spend(up, "bob", "cem")
     _kill(up.data, hook, mail)
     _spend(up, "dora")
+    _raise_every_kind(up)
     _kill(up.data, hook, mail)
     hook.accepting = mail.accepting = True
-    eventually(lambda: len(_raised(up.data)) == 16, 60)
-    eventually(lambda: len(hook.alert_ids()) >= 16 and len(mail.lines()) >= 16, 60)
+    kinds = every_alert.KINDS + Counter(BudgetThresholdCrossed=16)
+    all_ = kinds.total()
 
+    def raised() -> bool:
+        assert Counter(alert["event_type"] for alert in _told(up)) == kinds
+        return True
+
+    eventually(raised, 60)
     once = dict.fromkeys(_raised(up.data), 1)
-    assert Counter(hook.alert_ids()) == Counter(mail.lines()) == once
+    eventually(lambda: {*hook.alert_ids()} == {*_mailed(mail, once)} == {*once}, 60)
+
+    crossed = [a for a in hook.alerts() if a["event_type"] == "BudgetThresholdCrossed"]
+    assert {alert["link"] for alert in crossed} == {f"{up.urls['api']}/#budgets"}
+    assert Counter(hook.alert_ids()) == Counter(_mailed(mail, once)) == once
     status = json.loads(taximeter("status", *data, "--format", "json").stdout)
     assert "notify" in [part["name"] for part in status["parts"] if part["running"]]
     query = "SELECT route, state, count(*) AS n FROM deliveries GROUP BY ALL ORDER BY 1"
 
     def in_the_ledger() -> bool:
         rows = json.loads(taximeter("sql", query, *data, "--format", "json").stdout)
-        return [row["n"] for row in rows if row["state"] == "delivered"] == [16, 16]
+        return [row["n"] for row in rows if row["state"] == "delivered"] == [all_, all_]
 
     eventually(in_the_ledger, 60)
 
@@ -134,8 +179,7 @@ def test_the_demo_reaches_people_once_across_two_kills(tmp_path: Path) -> None:
             eventually(lambda: len(hook.alert_ids()) >= len(raised), 60)
             eventually(lambda: {*raised} <= {*mail.lines()}, 60)
             once = dict.fromkeys(raised, 1)
-            mailed = [line for line in mail.lines() if line in once]
-            assert Counter(hook.alert_ids()) == Counter(mailed) == once
+            assert Counter(hook.alert_ids()) == Counter(_mailed(mail, once)) == once
         finally:
             demo.kill()
             supervisor = int((data.path / "lock").read_text())

@@ -1,50 +1,32 @@
-"""`GET /v1/alerts`: what was raised, the newest first."""
+"""`GET /v1/alerts`: what was raised, the newest first; and one in full."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict
 
+from taximeter.alert_details import Dearest, about, dearest
+from taximeter.alert_words import alert_words
 from taximeter.api.asking import Paged, of_page
+from taximeter.api.faults import Fault
 from taximeter.api.services import services
 from taximeter.api.spend import ANSWERS, Money
 from taximeter.api.tagging import TaggedRoute
-from taximeter.raised_alerts import raised_alerts
+from taximeter.raised_alerts import raised_alert, raised_alerts
+from taximeter_schemas.alerts import Share
 from taximeter_sinks.queries import Ledger
 
-__all__ = ["router"]
+__all__ = ["AlertInFull", "Alerts", "router"]
 
 router = APIRouter(tags=["alerts"], route_class=TaggedRoute)
 
 
 class Raised(BaseModel):
     """One alert: its kind, whom it is about, and what it says in one line."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "alert_id": "5b1c7a0e-6f43-5c0e-9a52-0f6b2f1d9e11",
-                    "event_type": "BudgetThresholdCrossed",
-                    "raised_at": "2026-11-22T12:00:01.250000Z",
-                    "words": "team: project search has spent 80.02 of 100.00 USD "
-                    "(month from 2026-11-01 00:00Z)",
-                    "budget_id": "team",
-                    "subject_kind": "project",
-                    "subject_id": "search",
-                    "period": "month",
-                    "period_start": "2026-11-01T00:00:00Z",
-                    "period_end": "2026-12-01T00:00:00Z",
-                    "threshold_percent": 80,
-                    "limit_usd": "100.000000000000",
-                    "spent_usd": "80.020000000000",
-                }
-            ]
-        }
-    )
 
     alert_id: UUID
     event_type: str | None
@@ -80,3 +62,47 @@ async def get_alerts(request: Request, page: Paged) -> Alerts:
         )
 
     return await services(request).desk.ask(question)
+
+
+class AlertInFull(BaseModel):
+    """An alert with all its fields, in words, and who spent most in what it is about.
+
+    The dearest come first, three at most; there are none where an alert is not about
+    anybody's spend. They are those of now: what is charged later may change them.
+    """
+
+    # What only one kind of alert says stands beside these.
+    model_config = ConfigDict(extra="allow")
+
+    alert_id: UUID
+    event_type: str
+    words: str
+    top_models: tuple[Share, ...]
+    top_users: tuple[Share, ...]
+
+
+_UNKNOWN = "there is no such alert; one that was just raised is here within seconds"
+
+
+@router.get(
+    "/v1/alerts/{alert_id}",
+    responses=ANSWERS | {404: {"model": Fault, "description": "There is none, yet."}},
+    summary="One alert, and who spent most in it",
+)
+async def get_alert(request: Request, alert_id: UUID) -> AlertInFull:
+    """Return one alert in full, as its own event, with the dearest models and users."""
+
+    def question(ledger: Ledger) -> AlertInFull | None:
+        alert = raised_alert(ledger, alert_id)
+        if alert is None:
+            return None
+        asked = about(alert)
+        found = Dearest() if asked is None else dearest(ledger, asked)
+        said: dict[str, Any] = alert.model_dump(mode="json")
+        tops = {"top_models": found.models, "top_users": found.users}
+        return AlertInFull.model_validate(said | tops | {"words": alert_words(alert)})
+
+    told = await services(request).desk.ask(question)
+    if told is None:
+        raise HTTPException(404, _UNKNOWN, {"Retry-After": "1"})
+    return told

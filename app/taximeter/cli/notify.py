@@ -132,6 +132,11 @@ async def _until_told(
     await ensure_topics(kafka, where.topics)
     with Presence(where.data, "notify", kafka) as presence:
 
+        def ready() -> None:
+            presence.ready()
+            names = ", ".join(route.name for route in config.routes)
+            say(f"delivering alerts along {names}; Ctrl-C ends it")
+
         def told(state: DeliveryState) -> None:
             presence.report(
                 waiting_deliveries=state.count,
@@ -147,7 +152,7 @@ async def _until_told(
             targets=targets,
             clock=_CLOCK,
             from_start=from_start,
-            ready=presence.ready,
+            ready=ready,
             told=told,
             details=LedgerDetails(partial(open_ledger, where.data, 0.0), link),
         )

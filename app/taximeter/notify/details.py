@@ -9,24 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Final, Protocol
 
 from pydantic import ValidationError
 
+from taximeter.alert_details import About, Dearest, about, dearest
 from taximeter.alert_words import plain_usd
 from taximeter.notify.alert import Alert
 from taximeter.notify.messages import Detail, Known
 from taximeter_schemas.alerts import (
     BudgetThresholdCrossed,
-    DigestDue,
     Share,
     alert_adapter,
     page_of,
 )
 from taximeter_schemas.errors import TaximeterError
-from taximeter_schemas.subjects import EVERYTHING, Subject, dimensions_of
-from taximeter_sinks.queries import Ledger, Top
+from taximeter_schemas.subjects import dimensions_of
+from taximeter_sinks.queries import Ledger
 from taximeter_sinks.tops import TOP_KINDS
 
 __all__ = ["Details", "LedgerDetails", "NoDetails"]
@@ -97,58 +96,47 @@ class LedgerDetails:
         return self._asking.result()
 
     def _tops(self, alerts: Sequence[Alert]) -> Known:
-        about = {a.alert_id: found for a in alerts if (found := _about(a))}
-        if not about:
+        asked = [(alert, found) for alert in alerts if (found := _about(alert))]
+        if not asked:
             return {}
         try:
             with self._open_ledger() as ledger:
                 return {
-                    alert: _detail(one, ledger.tops(_subject(one), *_period(one)))
-                    for alert, one in about.items()
+                    alert.alert_id: _detail(alert, one, dearest(ledger, one))
+                    for alert, one in asked
                 }
         except (TaximeterError, OSError) as error:
             _log.debug("no details: %s", error)
             return {}
 
 
-_Told = BudgetThresholdCrossed | DigestDue
-
-
-def _about(alert: Alert) -> _Told | None:
+def _about(alert: Alert) -> About | None:
     try:
-        found = alert_adapter.validate_json(alert.text)
-    except ValidationError:
+        return about(alert_adapter.validate_json(alert.text))
+    except ValidationError:  # a kind that came later
         return None
-    return found if isinstance(found, BudgetThresholdCrossed | DigestDue) else None
 
 
-def _subject(alert: _Told) -> Subject:
-    if isinstance(alert, DigestDue):
-        return EVERYTHING
-    return Subject(alert.subject_kind, alert.subject_id)
-
-
-def _period(alert: _Told) -> tuple[datetime | None, datetime | None]:
-    return alert.period_start, alert.period_end
-
-
-def _detail(alert: _Told, tops: Sequence[Top]) -> Detail:
+def _detail(alert: Alert, asked: About, found: Dearest) -> Detail:
     """Return the models and the users, with no line of what the subject names."""
-    named = dimensions_of(_subject(alert).kind)
-    lines: list[str] = []
-    fields: dict[str, object] = {}
-    for kind in TOP_KINDS:
-        found = [top for top in tops if top.by == kind]
-        if found and kind not in named:
-            each = [f"{top.name} {plain_usd(top.cost_usd)}" for top in found]
-            lines.append(f"{kind}s: {', '.join(each)} USD")
-        if isinstance(alert, BudgetThresholdCrossed):
-            fields[f"top_{kind}s"] = [_share(top) for top in found]
-    return Detail(lines, fields)
+    named = dimensions_of(asked.subject.kind)
+    lines = [
+        f"{kind}s: {', '.join(map(_in_words, shares))} USD"
+        for kind, shares in zip(TOP_KINDS, found, strict=True)
+        if shares and kind not in named
+    ]
+    if alert.kind != BudgetThresholdCrossed.__name__:
+        return Detail(lines)
+    told = {f"top_{kind}s": _told(found[n]) for n, kind in enumerate(TOP_KINDS)}
+    return Detail(lines, told)
 
 
-def _share(top: Top) -> dict[str, object]:
-    return Share(name=top.name, spent_usd=top.cost_usd).model_dump(mode="json")
+def _in_words(share: Share) -> str:
+    return f"{share.name} {plain_usd(share.spent_usd)}"
+
+
+def _told(shares: Sequence[Share]) -> list[dict[str, object]]:
+    return [share.model_dump(mode="json") for share in shares]
 
 
 def _linked(detail: Detail, link: str | None) -> Detail:

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from taximeter.api.app import create_app
 from taximeter.api_tokens import TokenFile
@@ -24,7 +23,8 @@ from taximeter_sinks.decode import RawRecord
 from taximeter_sinks.duckdb_sink import DuckDBSink
 from tests.builders import NOON
 from tests.guarding import a_budget, a_plan, a_status, status_key
-from tests.waiting import eventually, eventually_async
+from tests.http_serving import served
+from tests.waiting import eventually
 
 TOPICS = Topics()
 ADA_IN_X = subject_of({"user": "ada", "tag:team": "x"})
@@ -49,25 +49,14 @@ async def _ledger(data: Path, *events: BudgetEvent | BudgetStatus) -> None:
 @asynccontextmanager
 async def _api(data: Path) -> AsyncIterator[str]:
     """Serve an API on the ledger, without any Kafka; gives its address."""
-    port = free_port()
     app = create_app(
         bootstrap=f"127.0.0.1:{free_port()}",
         topics=TOPICS,
         data=DataDir(data),
         clock=ManualClock(NOON),
     )
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="critical"))
-    serving = asyncio.create_task(server.serve())
-
-    async def started() -> bool:
-        return server.started
-
-    try:
-        await eventually_async(started)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await serving
+    async with served(app) as url:
+        yield url
 
 
 def _refuses(guard: BudgetGuard, **asked: object) -> str | None:

@@ -320,5 +320,6 @@ async def test_what_was_raised_before_the_first_start_is_history(
     await notify.raise_alerts(["new"])
     await notify.settled(2)
 
+    assert "delivering alerts along hook, mail" in notify.log.read_text()
     assert mail.lines() == ["new"]
     assert len(hook.alert_ids()) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Event
@@ -21,7 +22,7 @@ from taximeter_schemas.topics import Topics
 from taximeter_sinks.duckdb_sink import DuckDBSink
 from taximeter_sinks.queries import Ledger
 from tests.alerting import an_alert
-from tests.builders import a_usage, an_id
+from tests.builders import NOON, a_usage, an_id
 from tests.unit.sinks.charge_builders import a_charge, charges_record
 
 GOLDEN = Path(__file__).parents[2] / "contract" / "golden" / "v1"
@@ -97,6 +98,21 @@ async def test_a_digest_names_the_dearest_models_and_users(ledger: Path) -> None
         "models: gpt-4o 45.00, claude 3.10, o3 0.20 USD",
         "users: bob 40.00, alice 8.40 USD",
     ]
+
+
+@pytest.mark.parametrize("hours", [0, 1])
+async def test_an_anomaly_names_the_dearest_of_its_hour(
+    ledger: Path, hours: int
+) -> None:
+    """Of the hour that was odd, and of no other."""
+    said = json.loads(_golden("SpendAnomalyDetected").text)
+    said["hour_start"] = (NOON - timedelta(hours=hours)).isoformat()
+    alert = read_alert(json.dumps(said).encode())
+
+    more = await LedgerDetails(lambda: Ledger.open(ledger)).of([alert])
+
+    lines = ["models: gpt-4o 5.00, claude 3.10, o3 0.20 USD"]
+    assert more[alert.alert_id].lines == ([] if hours else lines)
 
 
 async def test_another_period_has_other_details(ledger: Path) -> None:
