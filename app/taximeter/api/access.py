@@ -33,7 +33,6 @@ OPEN: Final = (
     "/healthz",
     "/openapi.json",
     "/docs",
-    "/redoc",
     "/static",
     "/sign-in",
     "/sign-out",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from taximeter.api import (
     alerts,
@@ -118,7 +119,9 @@ def create_app(
             desk.close()
             spans.close()
 
-    app = FastAPI(lifespan=lifespan, **_described())
+    app = FastAPIOffline(
+        lifespan=lifespan, redoc_url=None, static_url="/static/docs", **_described()
+    )
     app.add_middleware(BodyBounds, limits=room.limits)
     known = KnownTokens(TokenFile(tokens or data.api_tokens))
     app.state.tokens = known

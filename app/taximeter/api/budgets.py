@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from taximeter.api.asking import Paged, of_page
 from taximeter.api.services import services
@@ -31,38 +31,6 @@ class Standing(BaseModel):
     between low and high four times out of five; `crosses_at` is when the limit will be
     reached. None where nothing can be said: see docs/budgets.md.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "budget_id": "search-monthly",
-                    "subject_kind": "project",
-                    "subject_id": "search",
-                    "period": "month",
-                    "period_start": "2026-11-01T00:00:00Z",
-                    "period_end": "2026-12-01T00:00:00Z",
-                    "limit_usd": "100.000000000000",
-                    "limit_tokens": None,
-                    "limit_calls": None,
-                    "spent_usd": "72.400000000000",
-                    "remaining_usd": "27.600000000000",
-                    "tokens": 8_210_332,
-                    "state": "within",
-                    "calls": 10_211,
-                    "unpriced_calls": 0,
-                    "unit": "usd",
-                    "used_percent": "72.4",
-                    "days_left": "8.50",
-                    "average_a_day": "3.367442",
-                    "projected": "101.120000",
-                    "projected_low": "94.870000",
-                    "projected_high": "107.930000",
-                    "crosses_at": "2026-11-30T15:00:00Z",
-                }
-            ]
-        }
-    )
 
     budget_id: str
     subject_kind: SubjectKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Query, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from taximeter.api.faults import faults
 from taximeter.api.services import Services, services
@@ -56,8 +56,6 @@ class Set(BaseModel):
 
 class Plan(BaseModel):
     """A plan by its name."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"plan": "pro"}]})
 
     plan: str
 

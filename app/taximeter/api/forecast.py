@@ -31,22 +31,7 @@ class Expected(BaseModel):
     dimension's value under the dimension's name.
     """
 
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "examples": [
-                {
-                    "project": "search",
-                    "period_start": "2026-11-01T00:00:00Z",
-                    "period_end": "2026-12-01T00:00:00Z",
-                    "spent_usd": "812.500000",
-                    "projected_usd": "1103.120000",
-                    "projected_low_usd": "1011.400000",
-                    "projected_high_usd": "1190.870000",
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="allow")
 
     period_start: datetime
     period_end: datetime

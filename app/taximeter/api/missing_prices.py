@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from taximeter.api.asking import Paged, of_page
 from taximeter.api.services import services
@@ -20,24 +20,6 @@ router = APIRouter(tags=["prices"], route_class=TaggedRoute)
 
 class Missing(BaseModel):
     """A model whose calls are in no sum until it has a price and they are re-priced."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "provider": "openai",
-                    "model": "gpt-next",
-                    "service_tier": "standard",
-                    "reason": "unknown_model",
-                    "calls": 1204,
-                    "input_tokens": 981200,
-                    "output_tokens": 120031,
-                    "first_seen": "2026-11-20T08:01:00Z",
-                    "last_seen": "2026-11-22T11:59:12Z",
-                }
-            ]
-        }
-    )
 
     provider: str
     model: str

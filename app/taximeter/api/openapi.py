@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from taximeter.api.access import needed
+from taximeter.api.openapi_answers import EXAMPLES
 from taximeter.api.openapi_bodies import BODIES, REFERENCE, body_schemas
 
 __all__ = ["describe_api"]
@@ -21,13 +22,16 @@ _BEARER: Final = {
 
 
 def describe_api(app: FastAPI) -> None:
-    """Add bodies, tokens, and what any request may be answered with."""
+    """Add bodies, examples, tokens, and what any request may be answered with."""
     generate = app.openapi
 
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = generate()
-            document["components"]["schemas"] |= body_schemas()
+            schemas = document["components"]["schemas"]
+            schemas |= body_schemas()
+            for model, example in EXAMPLES.items():
+                schemas[model.__name__]["examples"] = [example]
             document["components"]["securitySchemes"] = {_SCHEME: _BEARER}
             for path, operations in document["paths"].items():
                 for method, operation in operations.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -91,7 +92,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
             "application/json": _content(
                 {"anyOf": [_EVENT, _array(_EVENT)]}, one=_EXAMPLE, many=[_EXAMPLE]
             ),
-            "application/x-ndjson": {"schema": _TEXT},
+            "application/x-ndjson": _content(_TEXT, lines=f"{json.dumps(_EXAMPLE)}\n"),
             STRUCTURED: _content(_CLOUDS, one=_CLOUD),
             BATCHED: _content(_array(_CLOUDS), many=[_CLOUD]),
         },

@@ -45,24 +45,7 @@ class Spend(BaseModel):
     """
 
     # A row also has each dimension's value under the dimension's name.
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "examples": [
-                {
-                    "user": "alice",
-                    "cost_usd": "12.345678900000",
-                    "calls": 1200,
-                    "unpriced_calls": 0,
-                    "input_tokens": 1500000,
-                    "output_tokens": 380000,
-                    "list_cost_usd": "13.717421000000",
-                    "markup_usd": "-1.371742100000",
-                    "unlisted_calls": 0,
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="allow")
 
     cost_usd: Money | None
     calls: int

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from taximeter.api.health import Part, health_of
 from taximeter.api.services import Services, services
@@ -23,22 +23,6 @@ router = APIRouter(tags=["health"], route_class=TaggedRoute)
 
 class PartStanding(BaseModel):
     """One part on this machine; `waiting_records` in Kafka are still to come to it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "worker-1",
-                    "running": True,
-                    "version": "0.1.0",
-                    "started_at": "2026-11-22T08:00:00Z",
-                    "memory_bytes": 211_812_352,
-                    "last_flush_at": "2026-11-22T11:59:59Z",
-                    "waiting_records": 0,
-                }
-            ]
-        }
-    )
 
     name: str
     running: bool

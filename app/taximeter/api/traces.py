@@ -28,8 +28,26 @@ router = APIRouter(tags=["events"])
 
 _MEDIA: Final = {
     Form.PROTOBUF.value: {"schema": {"type": "string", "format": "binary"}},
-    Form.JSON.value: {"schema": {"type": "object"}},
+    Form.JSON.value: {
+        "schema": {"type": "object"},
+        "examples": {"some": {"value": {"partialSuccess": {"rejectedSpans": "1"}}}},
+    },
 }
+_SPAN: Final = {
+    "traceId": "5b8efff798038103d269b633813fc60c",
+    "spanId": "eee19b7ec3c1b174",
+    "name": "chat gpt-4o",
+    "startTimeUnixNano": "1795348800000000000",
+    "endTimeUnixNano": "1795348801250000000",
+    "attributes": [
+        {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+        {"key": "gen_ai.provider.name", "value": {"stringValue": "openai"}},
+        {"key": "gen_ai.response.model", "value": {"stringValue": "gpt-4o"}},
+        {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "19"}},
+        {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "10"}},
+    ],
+}
+_SPANS: Final = {"resourceSpans": [{"scopeSpans": [{"spans": [_SPAN]}]}]}
 _SENT: Final = {
     Form.PROTOBUF.value: {"schema": {"type": "string", "format": "binary"}},
     Form.JSON.value: {
@@ -38,7 +56,8 @@ _SENT: Final = {
             "properties": {
                 "resourceSpans": {"type": "array", "items": {"type": "object"}}
             },
-        }
+        },
+        "examples": {"chat": {"value": _SPANS}},
     },
 }
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -427,7 +428,18 @@ async def test_the_documentation_describes_the_events(api: httpx.AsyncClient) ->
     example = body["content"]["application/json"]["examples"]["one"]["value"]
     answer = await api.post("/v1/events", json=example)
     assert answer.status_code == 202
-    assert (await api.get("/docs")).status_code == 200
+
+
+async def test_the_documentation_is_drawn_from_this_machine(
+    api: httpx.AsyncClient,
+) -> None:
+    """Its scripts and styles are the package's own: nothing is asked of a CDN."""
+    page = (await api.get("/docs")).text
+    needed = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(needed) == 3
+    for path in needed:
+        assert path.startswith("/static/docs/")
+        assert (await api.get(path)).status_code == 200
 
 
 _JSON = st.recursive(

@@ -186,6 +186,8 @@ async def test_a_call_that_a_client_and_opentelemetry_meter_is_one(
     assert exported.event_id == wrapped.event_id
     assert exported.usage == wrapped.usage
     assert (exported.provider, exported.model) == (wrapped.provider, wrapped.model)
+    sent = exported.model_dump_json() + wrapped.model_dump_json()
+    assert [s for s in ("planted", *answers.ANSWER) if s in sent] == []
 
 
 async def test_answers_are_otlps(api: str) -> None:
