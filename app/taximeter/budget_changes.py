@@ -129,6 +129,8 @@ def told(event: BudgetEvent) -> dict[str, str]:
 
 
 def _in_words(value: object) -> str:
+    if value is None:
+        return "none"
     if isinstance(value, Scope):
         return scope_in_words(value)
     if isinstance(value, tuple):

@@ -168,8 +168,10 @@ def _explained(error: Exception) -> str:
     for fault in error.errors(include_url=False):
         field = ".".join(str(step) for step in fault["loc"])
         name = "id" if field == "budget_id" else field
-        said = f"{fault['msg']} (given {str(fault['input'])[:80]!r})"
-        clauses.append(f"{name}: {said}" if name else fault["msg"])
+        said, given = fault["msg"].removeprefix("Value error, "), str(fault["input"])
+        if name and given not in said:
+            said += f" (given {given[:80]!r})"
+        clauses.append(f"{name}: {said}" if name else said)
     return ", ".join(clauses)
 
 

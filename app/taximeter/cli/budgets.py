@@ -44,9 +44,13 @@ command.add_command(history)
 def list_(where: Where, output: Format) -> None:
     """List the budgets in force."""
     defined = asyncio.run(read_book(where.kafka(), where.topics)).budgets
-    rows = [_listed(defined[name], output) for name in sorted(defined)]
-    write_rows(rows, output, _LISTED if output == "json" else _SHOWN, "Budgets")
-    if not rows:
+    budgets = [defined[name] for name in sorted(defined)]
+    if output == "table" and sys.stdout.isatty():
+        write_rows(map(_in_short, budgets), output)
+    else:
+        rows = [_listed(budget, output) for budget in budgets]
+        write_rows(rows, output, _LISTED if output == "json" else _SHOWN)
+    if not budgets:
         say("no budgets are defined: 'taximeter budgets apply FILE.yaml' defines some")
 
 
@@ -119,8 +123,29 @@ def _listed(budget: BudgetDefined, output: Format) -> Row:
     return row
 
 
+def _in_short(budget: BudgetDefined) -> Row:
+    """Return what a terminal has room for; JSON has all of it, history who and when."""
+    return {
+        "budget": budget.budget_id,
+        "for": scope_in_words(budget.scope),
+        "limit": f"{_limit(budget)}, {_period(budget)}",
+        "alerts at %": " ".join(map(str, budget.thresholds_percent)),
+        "then": " to ".join(filter(None, (budget.on_exceeded, budget.fallback_model))),
+    }
+
+
+def _period(budget: BudgetDefined) -> str:
+    if budget.period == "fixed":
+        return (
+            f"{budget.starts_at:%Y-%m-%d %H:%M%z} to {budget.ends_at:%Y-%m-%d %H:%M%z}"
+        )
+    zone = "" if budget.time_zone == "UTC" else f", {budget.time_zone}"
+    handed_on = "".join(f", {what} rolls over" for what in budget.rollover)
+    return f"{budget.period}{zone}{handed_on}"
+
+
 def _limit(budget: BudgetDefined) -> str:
     if budget.limit is None:
-        return "none"
+        return "no limit"
     unit = "USD" if budget.unit == "usd" else budget.unit
     return f"{budget.limit.normalize():,f} {unit}"

@@ -165,7 +165,9 @@ def _print_rich(rows: Sequence[Row], names: Sequence[str], title: str | None) ->
     table = Table(title=title, title_justify="left", header_style="bold")
     for name in names:
         numeric = bool(rows) and _is_numeric(rows, name)
-        table.add_column(name, justify="right" if numeric else "left")
+        side: Literal["left", "right"] = "right" if numeric else "left"
+        # Half a name is of no use to anybody: a long one goes on in the next line.
+        table.add_column(name, justify=side, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_text(row.get(name))) for name in names))
     Console().print(table)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from rich.text import Text
 
 from taximeter.cli.output import write_rows
 
@@ -48,6 +51,29 @@ def test_a_pipe_gets_a_plain_table(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"model": "a", "calls": 5}, {"model": "bcd", "calls": 12}]
     write_rows(rows, "table")
     assert capsys.readouterr().out == "model  calls\na          5\nbcd       12\n"
+
+
+class Terminal(io.StringIO):
+    """Takes what is meant for a person."""
+
+    def isatty(self) -> bool:
+        """Say that somebody looks."""
+        return True
+
+    def lines(self) -> list[str]:
+        """Return what is seen, without colours."""
+        return [Text.from_ansi(line).plain for line in self.getvalue().splitlines()]
+
+
+def test_a_narrow_terminal_cuts_no_name_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has to type an id again finds all of it, over as many lines as needed."""
+    monkeypatch.setenv("COLUMNS", "40")
+    with redirect_stdout(Terminal()) as terminal:
+        write_rows([{"budget": "x" * 30, "scope": "each user " * 9}], "table")
+
+    lines = terminal.lines()
+    assert sum(line.count("x") for line in lines[3:]) == 30
+    assert max(map(len, lines)) <= 40
 
 
 @pytest.mark.parametrize(("output", "empty"), [("json", "[]\n"), ("csv", "a\n")])
