@@ -151,8 +151,9 @@ class _Budgets:
         for watch in self.watching:
             watch.learn(event)
         if self.feed.is_caught_up:
+            kinds = self.kinds()
             for pricing in self.pricing:
-                pricing.count_kinds(self.kinds())
+                pricing.count_kinds(kinds)
 
 
 def _declare_pricing(

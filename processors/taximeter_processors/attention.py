@@ -63,6 +63,7 @@ class Attention:
         self._digests = Digests(self.latches, history, rules.digests)
         self._compared = frozenset(rules.anomalies.kinds)
         self._ticked = 0
+        self._looks_ahead = False
 
     def moved(
         self, row: PartialRow, old: Partial | None, accounts: Iterable[Account]
@@ -92,6 +93,10 @@ class Attention:
             or self._digests.has_changed
         )
 
+    def budgets_changed(self) -> None:
+        """Take note that there are other budgets: they are looked at soon."""
+        self._looks_ahead = True
+
     def tick(self, now: datetime, accounts: Iterable[Account]) -> None:
         """Take note of the time; most of what is done is done once in 15 minutes."""
         quarter = window_start(now)
@@ -99,8 +104,11 @@ class Attention:
             if not self._ticked:
                 self._look_back(now)
             self._ticked = quarter
-            self._forecasts.quarter_passed(accounts, now)
+            self._looks_ahead = True
             self._anomalies.hour_passed(now)
+        if self._looks_ahead:
+            self._looks_ahead = False
+            self._forecasts.choose(accounts, now)
         self._digests.tick(now)
         self._anomalies.tick(now)
         self._forecasts.tick(now)

@@ -24,7 +24,6 @@ from taximeter_processors.windows import (
     Bounds,
     holds,
     periods_of,
-    rolling_windows,
     window_start,
 )
 from taximeter_schemas.alerts import Alert, BudgetThresholdCrossed, page_of
@@ -100,7 +99,6 @@ class BudgetBook:
         self._handed_on = HandedOn(self._used)
         self._most_in_mind = self._let_go_at = most_in_mind
         self._latest_window = self._present = self._rolled_to = 0
-        self._rolling = False
         # Accounts of periods that ended up to here may have been let go.
         self._over_until = 0
 
@@ -118,8 +116,8 @@ class BudgetBook:
                 learned[event.budget_id] = event
         self._budgets |= learned
         self._of_kind = _by_kind(self._budgets.values())
-        self._rolling = any(rolling_windows(b.period) for b in self._budgets.values())
         if learned:
+            self._attention.budgets_changed()
             for key in self._merge.windows():
                 self._count(key, learned.values())
 
@@ -136,7 +134,9 @@ class BudgetBook:
         self._attention.moved(row, replaced.old, accounts)
 
     def tick(self, now: datetime) -> None:
-        """Take note of the time: some alerts are due without any spend."""
+        """Take note of the time: some things are due without any spend."""
+        if window_start(now) > self._rolled_to:
+            self._roll_on(now)
         self._attention.tick(now, self._accounts.values())
 
     def account(self, budget_id: str, subject: Subject, window: int) -> Account | None:
@@ -159,11 +159,12 @@ class BudgetBook:
         """Have the next flush say how an account stands."""
         self._touched.add(account)
 
-    def has_changed(self, now: datetime) -> bool:
+    @property
+    def has_changed(self) -> bool:
         """Tell whether a flush would say anything."""
         changed = self._touched or self._taken_back or self._moved
         moved = self._merge.has_changed or self._attention.has_changed
-        return bool(changed) or moved or self._rolls_on(now)
+        return bool(changed) or moved
 
     def flush(self, now: datetime) -> BudgetFlush:
         """Return alerts that are due, statuses that changed, and rows to store.
@@ -174,8 +175,6 @@ class BudgetBook:
         # A call of next year, which somebody's clock dates so, ends no period of today.
         self._present = min(self._latest_window, window_start(now))
         self._follow_plans()
-        if self._rolls_on(now):
-            self._roll_on(now)
         touched, self._touched = self._touched, set()
         for account in touched:
             account.limit = self._handed_on.limit(account)
@@ -196,11 +195,8 @@ class BudgetBook:
         if max(len(self._accounts), len(self._counting)) > self._let_go_at:
             self._let_go()
 
-    def _rolls_on(self, now: datetime) -> bool:
-        """Tell whether time alone has changed how anybody stands."""
-        return self._rolling and window_start(now) > self._rolled_to
-
     def _roll_on(self, now: datetime) -> None:
+        """Say anew how those stand whom time alone has changed."""
         self._rolled_to = window_start(now)
         self._touched.update(a for a in self._accounts.values() if a.rolls)
 

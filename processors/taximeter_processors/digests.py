@@ -25,10 +25,15 @@ _LATE: Final = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class DigestRules:
-    """Which digests there are, and whose days and weeks they are about."""
+    """Which digests there are, and whose days and weeks they are about.
+
+    `reading` is how long nothing more may come before a period is added up of which
+    nothing later is known; nothing, where all there is has been read.
+    """
 
     periods: Sequence[DigestPeriod] = ()
     time_zone: str = "UTC"
+    reading: timedelta = _READING
 
 
 class Digests:
@@ -65,7 +70,7 @@ class Digests:
             window = window_start(now - _LATE)
             start = period_bounds(period, self._rules.time_zone, window).start
             assert start is not None
-            waited = now - self._moved_at >= _READING
+            waited = now - self._moved_at >= self._rules.reading
             if self._latest >= start.timestamp() or waited:
                 self._add_up(period, start, now)
 

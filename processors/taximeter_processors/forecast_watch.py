@@ -32,8 +32,8 @@ class _Standing(NamedTuple):
 class ForecastWatch:
     """Projects the accounts whose plain pace comes near their limit.
 
-    A projection takes milliseconds, so that a quarter of an hour only says which ones
-    are to be made, and each turn makes some of them.
+    A projection takes milliseconds, so that a quarter of an hour, or another budget,
+    only says which ones are to be made, and each turn makes some of them.
     """
 
     def __init__(self, latches: Latches, history: SpendHistory) -> None:
@@ -47,7 +47,7 @@ class ForecastWatch:
         """Tell whether there is something to say."""
         return bool(self._exceeded)
 
-    def quarter_passed(self, accounts: Iterable[Account], now: datetime) -> None:
+    def choose(self, accounts: Iterable[Account], now: datetime) -> None:
         """Choose whom to look at, by pace alone."""
         chosen = [
             account

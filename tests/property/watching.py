@@ -113,6 +113,7 @@ class Watcher:
     def begin(self) -> None:
         """Begin to write; what is read from here on is for the next time."""
         if self.flushing is None:
+            self.book.tick(self.now)
             self.flushing = self.book.flush(self.now), self.next
 
     def end(self) -> None:

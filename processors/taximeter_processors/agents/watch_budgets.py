@@ -77,8 +77,8 @@ class WatchPartition:
         """Tell whether there is anything to flush."""
         if self.next_offset > self._flushed_offset:
             return True
-        now = self._clock.now()
-        return self.book.has_changed(now) or self._reservations.has_changed(now)
+        held = self._reservations.has_changed(self._clock.now())
+        return held or self.book.has_changed
 
     @property
     def is_awaited(self) -> bool:

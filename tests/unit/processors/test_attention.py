@@ -75,6 +75,17 @@ def test_a_forecast_above_the_limit_is_told_of_once() -> None:
     assert watched.told(NOON - DAY, spent("3", 1, NOON - DAY)) == []
 
 
+def test_a_new_budget_is_looked_ahead_of_at_once() -> None:
+    """Whoever defines it need not wait for the next quarter of an hour."""
+    watched, now = Watched(), NOON - DAY * 2
+    assert watched.told(now, *history(40, "2", now)) == []
+    (budget,) = of_month().budgets
+
+    watched.book.learn(budget)
+
+    assert kinds(watched.told(now)) == ["BudgetForecastExceeded"]
+
+
 @pytest.mark.parametrize(
     "overrides",
     [

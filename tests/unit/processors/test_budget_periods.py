@@ -68,7 +68,21 @@ def test_a_rolling_day_forgets_what_is_older() -> None:
     watched.takes(spent("4"), spent("3", at=NOON + timedelta(hours=3)))
     said = []
     for later in (3, 23.75, 24, 26.75, 27):
+        watched.book.tick(NOON + timedelta(hours=later))
+        assert watched.book.has_changed
         watched.flush(NOON + timedelta(hours=later))
+        said += [status.spent_usd for status in watched.statuses.values()]
+    assert said == [7, 7, 3, 3, 0]
+
+
+def test_a_rolling_month_is_thirty_days() -> None:
+    """What was spent in the last thirty days counts, whatever the calendar says."""
+    watched = Watched(a_budget(period="rolling_month"))
+    watched.takes(spent("4"), spent("3", at=NOON + timedelta(days=10)))
+    said = []
+    for days in (10, 29.9, 30, 39.9, 40):
+        watched.book.tick(NOON + timedelta(days=days))
+        watched.flush(NOON + timedelta(days=days))
         said += [status.spent_usd for status in watched.statuses.values()]
     assert said == [7, 7, 3, 3, 0]
 
@@ -97,7 +111,7 @@ def test_another_plan_is_another_limit() -> None:
     watched.book.learn(assigned("free", "*"))
     assert watched.takes(spent("2")) == [50, 80, 90, 100]
     watched.book.learn(assigned("pro"))
-    assert watched.book.has_changed(NOON)
+    assert watched.book.has_changed
     assert watched.takes(spent("11", 1)) == [50]
     assert [s.budget_id for s in watched.statuses.values()] == ["pro"]
     watched.book.learn(assigned(None))

@@ -115,7 +115,7 @@ def test_a_budget_learned_during_a_flush_is_not_overheard() -> None:
     watched.rows.update(watched.book.flush(NOON).rows)
     watched.book.learn(a_budget(defined_at=NOON))
     watched.book.flushed()
-    assert watched.book.has_changed(NOON)
+    assert watched.book.has_changed
     assert watched.flush() == [50, 80, 90]
 
 
