@@ -29,6 +29,7 @@ from taximeter_sinks.columns import Columns, as_columns
 from taximeter_sinks.decode import RawRecord, decode_charges
 from taximeter_sinks.ledger_rows import insert_charges
 from taximeter_sinks.migrate import migrate
+from taximeter_sinks.roll_ups import ROLL_UPS
 from taximeter_sinks.spend import unpriced_query
 from tests.builders import NOON
 from tests.metering import Bench
@@ -74,7 +75,8 @@ class Site:
         self.bench = Bench(self.books.known_at(NOON), 0, _PARTITIONS)
         self.now = NOON
         self.ledger = _ledger().cursor()
-        self.ledger.execute("DELETE FROM charges")
+        for table in ("charges", *(roll_up.table for roll_up in ROLL_UPS)):
+            self.ledger.execute(f"DELETE FROM {table}")
         self._landed = 0
 
     def later(self, hours: float) -> None:

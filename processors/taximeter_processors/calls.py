@@ -10,7 +10,7 @@ holds the two to one meaning.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
@@ -26,7 +26,6 @@ from taximeter_schemas.records import (
     MAX_AHEAD,
     Fault,
     encode_event,
-    encoded_parts,
     read_record,
 )
 from taximeter_schemas.usage import (
@@ -45,13 +44,10 @@ _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _Hash = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 
-# As we write ids.
-_Id = Annotated[
-    str, msgspec.Meta(pattern="^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$")
-]
-
-# As we write amounts, and no more digits than the models take.
-_Usd = Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,26}\.[0-9]{12}$")]
+# An id and an amount as we write them, of no more digits than the models take, each
+# in a line of its own: a pattern for each field takes as long as all else of an event.
+_IDS = re.compile(r"(?:[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\n)*+")
+_AMOUNTS = re.compile(r"(?:-?[0-9]{1,26}\.[0-9]{12}\n)*+")
 
 if TYPE_CHECKING:
     _Used = Counts
@@ -127,8 +123,8 @@ class Repriced(
 ):
     """One call at another price: the fields, bounds and defaults of `UsageRepriced`.
 
-    Amounts are text with all their 12 places, the call's id is text as we write it;
-    others are left to the models.
+    Amounts are text with all their 12 places, the call's id is text as we write it:
+    whoever decodes sees to that, and leaves others to the models.
     """
 
     event_id: UUID
@@ -158,20 +154,32 @@ class Repriced(
     search_context_size: _Name | None = None
     max_results: _Count | None = None
     event_type: Literal["UsageRepriced"]
-    reprices: _Id
+    reprices: str
     status: Literal["ok", "error"] = "ok"
-    old_input_cost_usd: _Usd
-    old_output_cost_usd: _Usd
+    old_input_cost_usd: str
+    old_output_cost_usd: str
     old_unpriced_reason: UnpricedReason | None = None
     old_price_version: _Name
-    new_input_cost_usd: _Usd
-    new_output_cost_usd: _Usd
-    old_list_cost_usd: _Usd | None = None
-    new_list_cost_usd: _Usd | None = None
+    new_input_cost_usd: str
+    new_output_cost_usd: str
+    old_list_cost_usd: str | None = None
+    new_list_cost_usd: str | None = None
     new_price_version: _Name
     price_match: _Name | None = None
     reason: _Name
     repriced_by: _Name
+
+    @property
+    def amounts(self) -> Iterator[str]:
+        """All amounts that are stated."""
+        yield self.old_input_cost_usd
+        yield self.old_output_cost_usd
+        yield self.new_input_cost_usd
+        yield self.new_output_cost_usd
+        if self.old_list_cost_usd is not None:
+            yield self.old_list_cost_usd
+        if self.new_list_cost_usd is not None:
+            yield self.new_list_cost_usd
 
     @classmethod
     def of(cls, event: UsageRepriced) -> Repriced:
@@ -220,10 +228,25 @@ def read_usage(value: bytes, recorded_at: datetime, *, ours: bool) -> Readings:
         events = _read_repriced(value, recorded_at)
     if events is None:
         return _read_with_care(value, recorded_at, ours=ours)
-    parts = encoded_parts(value, len(events)) if ours else None
+    parts = _parts(value) if ours else None
     return Readings(events, parts or [_encode(event) for event in events], plain=True)
 
 
+def _parts(value: bytes) -> Sequence[bytes] | None:
+    r"""Return the bytes of each event of a record, if they stand in an array.
+
+    >>> _parts(b'[{"a":[1,2]},\n{"b":2}]')
+    [b'{"a":[1,2]}', b'{"b":2}']
+    >>> _parts(b'{"a":1}') is None
+    True
+    """
+    try:
+        return [bytes(part) for part in _unread.decode(value)]
+    except _REFUSED:
+        return None
+
+
+_unread: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _one: Final = msgspec.json.Decoder(Call)
 _many: Final = msgspec.json.Decoder(list[Call])
 _many_repriced: Final = msgspec.json.Decoder(list[Repriced])
@@ -267,15 +290,33 @@ def _read_repriced(value: bytes, recorded_at: datetime) -> Sequence[Repriced] | 
     except _REFUSED:
         return None
     latest = recorded_at + MAX_AHEAD
-    fit = all(EARLIEST <= event.occurred_at <= latest for event in events)
-    return events if fit else None
+    in_time = all(EARLIEST <= event.occurred_at <= latest for event in events)
+    return events if in_time and _as_we_write(events) else None
+
+
+def _as_we_write(events: Sequence[Repriced]) -> bool:
+    """Tell whether ids and amounts stand as we write them: all of a record at once."""
+    amounts = [amount for event in events for amount in event.amounts]
+    return _all_are(_AMOUNTS, amounts) and _all_are(_IDS, [e.reprices for e in events])
+
+
+def _all_are(form: re.Pattern[str], texts: Sequence[str]) -> bool:
+    r"""Tell whether each text is of a form, which is that of a line.
+
+    >>> _all_are(_AMOUNTS, ["0.000000000001", "-2.500000000000"])
+    True
+    >>> _all_are(_AMOUNTS, ["0.000000000001\n-2.500000000000"])
+    False
+    """
+    lines = "".join([f"{text}\n" for text in texts])
+    return lines.count("\n") == len(texts) and form.fullmatch(lines) is not None
 
 
 def _read_with_care(value: bytes, recorded_at: datetime, *, ours: bool) -> Readings:
     found = read_record(value, recorded_at)
     whole = not any(isinstance(one, Fault) for one in found)
-    # Beside a fault the bytes may be cut in the wrong places.
-    parts = encoded_parts(value, len(found)) if ours and whole else None
+    # A fault has no bytes to go on with.
+    parts = _parts(value) if ours and whole else None
     encoded = parts or [b"" if isinstance(o, Fault) else encode_event(o) for o in found]
     return Readings([_compact(one) for one in found], encoded, plain=False)
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 from pydantic_core import to_json
 
-from taximeter_processors.calls import Counting, Repriced
+from taximeter_processors.calls import Call, Counting, Repriced
 from taximeter_processors.choices import choices_of
 from taximeter_processors.circumstances import Circumstances, Occurrence
 from taximeter_processors.pricing import Listed, Priced
@@ -25,6 +25,7 @@ from taximeter_schemas.usage import (
     ChargedEvent,
     Usage,
     UsageCorrected,
+    UsageRecorded,
     UsageRepriced,
 )
 
@@ -89,10 +90,16 @@ def tokens_in(counts: Counts) -> int:
 
 def amounts_of(event: Counting | ChargedEvent, pricer: Pricer) -> Amounts:
     """Price a usage event: what a call cost, or what an adjustment adds to it."""
+    # Nearly all are; to ask whether it is one of the models takes as long as a price.
+    if type(event) is Call:
+        return _charged(event, event.usage, pricer)
     if isinstance(event, _ADJUSTING):
         return _adjustment(event, pricer)
     used = event.usage
-    counts = counts_of(used) if isinstance(used, Usage) else used
+    return _charged(event, counts_of(used) if isinstance(used, Usage) else used, pricer)
+
+
+def _charged(event: Call | UsageRecorded, counts: Counts, pricer: Pricer) -> Amounts:
     input_pico, output_pico, reason, version, match, listed = pricer.price_counts(
         event.provider, event.model, event.service_tier, counts, event
     )
@@ -113,15 +120,17 @@ def amounts_of(event: Counting | ChargedEvent, pricer: Pricer) -> Amounts:
     )
 
 
-_ADJUSTING: Final = (UsageCorrected, Repriced, UsageRepriced)
+_ADJUSTING: Final = (Repriced, UsageCorrected, UsageRepriced)
 
 
 def _adjustment(
     event: UsageCorrected | Repriced | UsageRepriced, pricer: Pricer
 ) -> Amounts:
-    if isinstance(event, UsageCorrected):
-        return _difference(event, pricer)
-    return _restated(Repriced.of(event) if isinstance(event, UsageRepriced) else event)
+    if isinstance(event, Repriced):
+        return _restated(event)
+    if isinstance(event, UsageRepriced):
+        return _restated(Repriced.of(event))
+    return _difference(event, pricer)
 
 
 def _restated(event: Repriced) -> Amounts:
@@ -239,7 +248,7 @@ class ChargeWriter:
             encoded: the event's own bytes.
         """
         facts = self._facts(amounts, position)
-        if isinstance(event, _ADJUSTING):
+        if type(event) is not Call and isinstance(event, _ADJUSTING):
             return b'{"event_type":"ChargeAdjusted",%b,%b:%b}' % (
                 facts,
                 _cause(event),
@@ -298,7 +307,7 @@ def _list_cost(listed: Listed, cost_pico: int | None) -> bytes:
 
 def _cause(event: UsageCorrected | Repriced | UsageRepriced) -> bytes:
     """Return what an adjustment says of its cause, up to the cause's own name."""
-    if isinstance(event, UsageCorrected):
+    if not isinstance(event, Repriced) and isinstance(event, UsageCorrected):
         why = f'"adjusts":"{event.corrects}","reason":{_text(event.reason)}'
         return f'"schema_version":1,{why},"corrected"'.encode()
     return (

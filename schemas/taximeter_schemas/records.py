@@ -42,7 +42,6 @@ __all__ = [
     "dead_letter",
     "encode_event",
     "encoded_key",
-    "encoded_parts",
     "explained",
     "kept_usage",
     "packed",
@@ -70,7 +69,6 @@ NOT_EMITTED: Final = "a UsageRepriced comes from 'taximeter reprice' and nowhere
 
 _REPRICED: Final = b'"UsageRepriced"'
 _BETWEEN: Final = b",\n"
-_BETWEEN_EVENTS: Final = b",\n{"
 _ID_FIRST: Final = re.compile(
     rb'\{"event_id":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"'
 )
@@ -134,30 +132,12 @@ def encoded_key(encoded: bytes) -> bytes:
 def packed(encoded: Sequence[bytes]) -> bytes:
     r"""Return one record value for these encoded events.
 
-    A line break separates them. JSON text holds none elsewhere unless somebody puts
-    it there, so `encoded_parts` finds the events again without parsing them.
+    A line break separates them, for people who look at a record.
 
     >>> packed([b'{"a":1}', b'{"b":2}'])
     b'[{"a":1},\n{"b":2}]'
     """
     return b"[%b]" % _BETWEEN.join(encoded)
-
-
-def encoded_parts(value: bytes, count: int) -> Sequence[bytes] | None:
-    """Return the bytes of each of `count` events, if `packed` made the value.
-
-    Events have no arrays in them, so that a line break before a brace stands between
-    two events and nowhere else.
-
-    >>> encoded_parts(packed([b'{"a":1}', b'{"b":2}']), 2)
-    [b'{"a":1}', b'{"b":2}']
-    >>> encoded_parts(b'[{"a":1},{"b":2}]', 2) is None
-    True
-    """
-    if not value.startswith(b"[{") or value.count(_BETWEEN_EVENTS) != count - 1:
-        return None
-    parts = value[1:-1].split(_BETWEEN)
-    return parts if len(parts) == count else None
 
 
 def read_record(

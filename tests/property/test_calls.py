@@ -144,6 +144,13 @@ def test_ordinary_records_are_read_quickly() -> None:
     assert read_usage(encode_event(event), NOON, ours=False).plain
 
 
+def test_each_event_keeps_its_own_bytes() -> None:
+    """What is charged is what its sender wrote, whatever stands between the events."""
+    one, other = (encode_event(a_usage(event_id=an_id(name))) for name in "ab")
+    for value in (packed([one, other]), b" [" + one + b" , " + other + b"]\n"):
+        assert read_usage(value, NOON, ours=True).encoded == [one, other]
+
+
 def _repricing_of(call: str) -> bytes:
     event = json.loads(encode_event(a_repricing(event_id=an_id("repricing"))))
     return json.dumps(event | {"reprices": call}).encode()
@@ -163,6 +170,7 @@ def repricings(draw: st.DrawFn) -> bytes:
 @given(st.lists(repricings(), min_size=1, max_size=3), st.booleans())
 @example([_repricing_of("0199F3C2-7A11-7C3E-9D2A-5B8F0A1C2D3E")], True)
 @example([_repricing_of("nobody's id")], True)
+@example([_repricing_of(f"{an_id('one')}\n{an_id('other')}")], True)
 def test_both_ways_of_reading_repricings_agree(
     encoded: list[bytes], ours: bool
 ) -> None:
