@@ -11,10 +11,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from taximeter_producers.emitter import RefusalReason
-from taximeter_producers.packing import Delivery
+from taximeter_producers.packing import Delivery, EncodedEvent
 from taximeter_schemas.usage import EmittedEvent
 
-__all__ = ["Buffer"]
+__all__ = ["Buffer", "Item"]
+
+Item = EmittedEvent | EncodedEvent | Delivery
+"""What waits: an event, or somebody who waits for events."""
 
 
 class Buffer:
@@ -41,7 +44,9 @@ class Buffer:
         self._closed = False
         self._awake = False
         self._wake = wake
-        self._items: deque[EmittedEvent | Delivery] = deque()
+        # Oldest first, those that were made smaller before all others.
+        self._small: deque[Item] = deque()
+        self._items: deque[Item] = deque()
         # Reentrant: a SIGTERM handler flushes on the thread that may be in here.
         self._lock = threading.RLock()
 
@@ -110,25 +115,37 @@ class Buffer:
     @property
     def waiting(self) -> int:
         """Items that have not been taken out."""
-        return len(self._items)
+        return len(self._small) + len(self._items)
 
     def rest(self) -> None:
         """Ask for a wake at the next event; the sending thread calls it, then takes."""
         with self._lock:
             self._awake = False
 
-    def take(self, most: int) -> list[EmittedEvent | Delivery]:
+    def take(self, most: int) -> list[Item]:
         """Take up to this many items out, oldest first; for the sending thread."""
         with self._lock:
-            count = min(most, len(self._items))
+            count = min(most, self.waiting)
             self.taken += count
-            return [self._items.popleft() for _ in range(count)]
+            return [(self._small or self._items).popleft() for _ in range(count)]
 
-    def put_back(self, items: Sequence[EmittedEvent | Delivery]) -> None:
+    def put_back(self, items: Sequence[Item]) -> None:
         """Put items that were taken out back to the front, in their order."""
         with self._lock:
             self.taken -= len(items)
-            self._items.extendleft(reversed(items))
+            self._small.extendleft(reversed(items))
+
+    def shrink(self, most: int, smaller: Callable[[Item], Item]) -> int:
+        """Have up to this many more items wait as something smaller; return how many.
+
+        For the sending thread, like `take`: nobody else takes them out meanwhile.
+        """
+        with self._lock:
+            some = [self._items.popleft() for _ in range(min(most, len(self._items)))]
+        done = [smaller(item) for item in some]
+        with self._lock:
+            self._small.extend(done)
+        return len(done)
 
     def settle(self, *, delivered: int = 0, lost: int = 0, on_disk: int = 0) -> None:
         """Count events whose fate is known or that went to disk: it makes room.

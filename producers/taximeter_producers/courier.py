@@ -37,7 +37,7 @@ from aiokafka.errors import (
     RecordListTooLargeError,
 )
 
-from taximeter_producers.buffer import Buffer
+from taximeter_producers.buffer import Buffer, Item
 from taximeter_producers.drain import Drain
 from taximeter_producers.emitter import Rarely
 from taximeter_producers.loop import CourierLoop
@@ -67,6 +67,8 @@ _DISCARD_SECONDS: Final = 2.0
 _JOIN_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 0.1
 _LOOKS_A_TENDING: Final = 10
+_SHRINK_SECONDS: Final = 0.25
+_SHRINK_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,10 @@ class Courier:
         self._loop.serve(self._until_stopped(), log)
 
     async def _until_stopped(self) -> None:
-        tasks = [asyncio.ensure_future(self._serve_for_ever())]
+        tasks = [
+            asyncio.ensure_future(self._serve_for_ever()),
+            asyncio.ensure_future(self._keep_small()),
+        ]
         if self._overflow is not None:
             tasks.append(asyncio.ensure_future(self._keep(self._overflow)))
         await self._stopping.wait()
@@ -168,6 +173,17 @@ class Courier:
             task.cancel()
         await asyncio.wait(tasks, timeout=2 * _DISCARD_SECONDS)
         await self._loop.end_rest(_DISCARD_SECONDS)
+
+    async def _keep_small(self) -> None:
+        """Let events that have to wait do so as they will travel.
+
+        It has to be done once anyway, and takes a quarter of the memory.
+        """
+        while True:
+            await self._woken.wait()
+            await asyncio.sleep(_SHRINK_SECONDS)
+            while self._buffer.shrink(_SHRINK_AT_ONCE, _as_it_travels):
+                await asyncio.sleep(0)
 
     async def _keep(self, overflow: Overflow) -> None:
         """Look after the spool, whatever Kafka does meanwhile."""
@@ -292,14 +308,15 @@ class Courier:
                     for delivery in cast("Iterator[Delivery]", some):
                         self._pack_delivery(packer, delivery)
                 else:
-                    self._pack(packer, cast("Iterator[EmittedEvent]", some), None)
+                    events = cast("Iterator[EmittedEvent | EncodedEvent]", some)
+                    self._pack(packer, events, None)
             await self._send_all(producer, packer.full())
             self._raise_failure()
         await self._send_all(producer, packer.all())
 
     async def _behind_the_disk(
         self, producer: AIOKafkaProducer, packer: Packer, most: int
-    ) -> list[EmittedEvent | Delivery]:
+    ) -> list[Item]:
         """Send what is on disk; then take what was in the buffer before that.
 
         Not what came meanwhile: who flushes waits for what he had put on disk, and
@@ -446,8 +463,17 @@ class Courier:
             )
 
 
-def _is_delivery(item: EmittedEvent | Delivery) -> bool:
+def _is_delivery(item: Item) -> bool:
     return isinstance(item, Delivery)
+
+
+def _as_it_travels(item: Item) -> Item:
+    if isinstance(item, Delivery):
+        return item
+    try:
+        return EncodedEvent.of(item)
+    except Exception:
+        return item  # counted and said when its turn comes
 
 
 class _PartitionsChanged(Exception):

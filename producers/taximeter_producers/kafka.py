@@ -69,7 +69,7 @@ class KafkaEmitter:
         max_record_events: at most this many events are packed into one record.
         max_record_bytes: at most this many bytes, uncompressed.
         max_pending: events in memory, accepted and not yet acknowledged; beyond it
-            `emit` refuses. An event takes about 2 KB.
+            `emit` refuses. One that waits takes about 1 kB.
         client_id: what the broker's logs and quotas call this program.
         compression: of batches on the wire and in Kafka.
         flush_on_sigterm: see `taximeter_producers.exits.watch`.

@@ -64,7 +64,7 @@ class MeterSettings(BaseModel):
         description="What has waited there for longer is given up. Without it: never.",
     )
     max_pending: int = Field(
-        100_000, ge=1, description="Events that may wait in memory; about 2 KB each."
+        100_000, ge=1, description="Events that may wait in memory; about 1 kB each."
     )
 
     linger_ms: int = Field(

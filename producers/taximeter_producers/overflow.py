@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from taximeter_producers.buffer import Buffer
+from taximeter_producers.buffer import Buffer, Item
 from taximeter_producers.emitter import Rarely
 from taximeter_producers.packing import Delivery, EncodedEvent, Record
 from taximeter_producers.spool.backlog import Batch
@@ -112,7 +112,7 @@ class Overflow:
 
         What somebody waits for in person, a delivery, stays in memory.
         """
-        kept: list[EmittedEvent | Delivery] = []
+        kept: list[Item] = []
         try:
             while items := self._buffer.take(_STRETCH):
                 kept += self._store_events(items)
@@ -157,9 +157,7 @@ class Overflow:
             log.warning("usage events go to disk until Kafka takes them")
         return stored
 
-    def _store_events(
-        self, items: Sequence[EmittedEvent | Delivery]
-    ) -> list[EmittedEvent | Delivery]:
+    def _store_events(self, items: Sequence[Item]) -> list[Item]:
         """Store what is no delivery; return what stays in memory, in its order."""
         encoded = {
             place: as_json
