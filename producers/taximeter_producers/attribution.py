@@ -7,6 +7,8 @@ threads and pools); events that are built there inherit them.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +33,7 @@ __all__ = [
     "attributing",
     "attribution_of",
     "current_attribution",
+    "hash_of",
     "ignoring_budgets",
     "label",
     "merged_tags",
@@ -43,6 +46,7 @@ BUDGET_IGNORED: Final = "budget_ignored"
 
 _MAX_LABEL_CHARACTERS: Final = 256
 _MAX_TAGS: Final = 32
+_AS_TEXT: Final[dict[str, Any]] = {"sort_keys": True, "default": str}
 
 
 @dataclass
@@ -62,6 +66,7 @@ class Attribution:
     session_id: str | None = None
     conversation_id: str | None = None
     endpoint: str | None = None
+    prompt_hash: str | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     reserved: Reserved | None = None
     budgets_ignored: str | None = None
@@ -79,6 +84,7 @@ class Attribution:
             "session_id": self.session_id,
             "conversation_id": self.conversation_id,
             "endpoint": self.endpoint,
+            "prompt_hash": self.prompt_hash,
             "reservation_id": self.reserved and self.reserved.reservation_id,
         }
         self.take_reservation()
@@ -138,13 +144,15 @@ def attribute(
     session: object = None,
     conversation: object = None,
     endpoint: object = None,
+    prompt: object = None,
     tags: Mapping[str, object] | None = None,
 ) -> Iterator[Attribution]:
     """Attribute every event that is built inside the block.
 
     Blocks nest: the inner one wins where both say something, and tags are merged.
     Values are taken as text; one longer than an event's label may be is cut, for a
-    call must not fail, nor its charge be lost, for a label.
+    call must not fail, nor its charge be lost, for a label. Of `prompt` (text, or
+    messages) only a hash is kept, by which calls with the same one are found.
 
     >>> with attribute(project="search", tags={"env": "prod"}):
     ...     with attribute(user="ada", tags={"team": "growth"}) as inner:
@@ -158,6 +166,7 @@ def attribute(
         "session_id": label(session),
         "conversation_id": label(conversation),
         "endpoint": label(endpoint),
+        "prompt_hash": None if prompt is None else hash_of(prompt),
     }
     labels: dict[str, Any] = {k: text for k, text in said.items() if text is not None}
     inner = replace(outer, tags=merged_tags(outer.tags, tags or {}), **labels)
@@ -245,6 +254,21 @@ def usage_recorded(
 def _tags(around: Attribution, given: object) -> object:
     """Merge tags; what are none are left for the event's own validation to name."""
     return dict(around.merged(given)) if isinstance(given, Mapping) else given
+
+
+def hash_of(prompt: object) -> str:
+    """Return the hash of a prompt: the same one for the same text or messages.
+
+    >>> hash_of("Hello")[:23]
+    'sha256:185f8db32271fe25'
+    >>> hash_of([{"a": 1, "b": 2}]) == hash_of([{"b": 2, "a": 1}])
+    True
+    """
+    try:
+        text = prompt if isinstance(prompt, str) else json.dumps(prompt, **_AS_TEXT)
+    except (TypeError, ValueError, RecursionError):
+        text = repr(prompt)
+    return f"sha256:{hashlib.sha256(text.encode(errors='replace')).hexdigest()}"
 
 
 def label(value: object) -> str | None:

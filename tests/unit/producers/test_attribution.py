@@ -16,6 +16,7 @@ from taximeter_producers.attribution import (
     usage_recorded,
 )
 from taximeter_schemas.clock import ManualClock
+from taximeter_schemas.usage import Usage, UsageRecorded
 
 
 def test_blocks_nest_and_the_inner_one_wins() -> None:
@@ -52,6 +53,21 @@ def test_an_event_is_built_with_the_context() -> None:
     assert (event.user_id, event.endpoint) == ("7", "/answer")
     assert event.occurred_at == clock.now()
     assert event.project_id == "unattributed"
+
+
+def test_the_same_prompt_has_the_same_hash() -> None:
+    """Events say which prompts were the same, and nothing of what they were."""
+    messages = [{"role": "user", "content": "Is it?"}]
+
+    def asked(prompt: object) -> UsageRecorded:
+        with attribute(prompt=prompt):
+            return usage_recorded(provider="p", model="m", usage=Usage())
+
+    first, again, other = asked(messages), asked(messages), asked("Is it so?")
+    assert first.prompt_hash == again.prompt_hash != other.prompt_hash
+    assert "Is it" not in first.model_dump_json() + other.model_dump_json()
+    assert asked({1: messages, "a": object}).prompt_hash is not None
+    assert usage_recorded(provider="p", model="m", usage=Usage()).prompt_hash is None
 
 
 def test_labels_that_do_not_fit_never_fail_the_block() -> None:
