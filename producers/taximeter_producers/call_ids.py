@@ -45,17 +45,15 @@ def request_id_in(answered: Any, asked: Any = None) -> str | None:  # noqa: ANN4
 
     One that the caller sent along is no provider's: it may stand for many calls.
     """
-    return next(
-        (
-            str(answered[name])
-            for name in _REQUEST_IDS
-            if _has(answered, name) and not _has(asked, name)
-        ),
-        None,
-    )
+    if not isinstance(answered, (dict, Mapping)):
+        return None
+    given = [name for name in _REQUEST_IDS if _has(answered, name)]
+    return next((str(answered[n]) for n in given if not _sent_along(asked, n)), None)
 
 
-def _has(headers: object, name: str) -> bool:
-    if not isinstance(headers, Mapping):
-        return False
+def _sent_along(asked: object, name: str) -> bool:
+    return isinstance(asked, Mapping) and _has(asked, name)
+
+
+def _has(headers: Mapping[str, Any], name: str) -> bool:
     return name in headers or name.title() in headers

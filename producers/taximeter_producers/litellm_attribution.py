@@ -63,11 +63,12 @@ def tags_of(given: object) -> dict[str, str]:
 def _first(
     noted: Mapping[str, object], names: Mapping[str, tuple[str, ...]]
 ) -> dict[str, str]:
-    found = {
-        field: next((t for n in places if (t := _said(noted.get(n)))), None)
-        for field, places in names.items()
-    }
-    return {field: text for field, text in found.items() if text is not None}
+    found: dict[str, str] = {}
+    for field, places in names.items():
+        said = map(_said, map(noted.get, places))
+        if text := next(filter(None, said), None):
+            found[field] = text
+    return found
 
 
 def _said(value: object) -> str | None:

@@ -30,7 +30,12 @@ from taximeter_producers.call_ids import call_event_id, request_id_in
 from taximeter_producers.calls_inside import call_begins
 from taximeter_producers.emitter import Rarely, TakesEvents
 from taximeter_producers.litellm_operations import STANDARD_TIERS, operation_of
-from taximeter_producers.litellm_usage import chosen_for, part, usage_of
+from taximeter_producers.litellm_usage import (
+    chosen_for,
+    fields_in,
+    part,
+    usage_of,
+)
 from taximeter_producers.meter import Meter
 from taximeter_producers.provider_usage import usage_not_understood
 from taximeter_producers.untold import Untold
@@ -48,7 +53,7 @@ from taximeter_schemas.errors import (
 from taximeter_schemas.ids import derived_id
 from taximeter_schemas.usage import EmittedEvent, UsageNotUnderstood, UsageRecorded
 
-__all__ = ["LiteLLMCallback", "attribution_in_call"]
+__all__ = ["LiteLLMCallback", "as_told", "attribution_in_call"]
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +62,29 @@ _FILES: Final = ("file_content", "afile_content")
 # These say themselves what a call cost; for others, litellm computes `usage.cost`.
 _STATE_THEIR_COST: Final = frozenset({"openrouter", "perplexity"})
 _NOTE: Final = "taximeter_attribution"
+# All that is read of litellm's dictionary of a call, and of the parameters in it.
+_TOLD: Final = (
+    _NOTE,
+    "cache_hit",
+    "call_type",
+    "combined_usage_object",
+    "custom_llm_provider",
+    "exception",
+    "input",  # what speech is billed by
+    "litellm_call_id",
+    "litellm_trace_id",
+    "model",
+    "optional_params",
+    "response_headers",
+    "stream",
+    "user",
+)
+_TOLD_OF_PARAMS: Final = (
+    "litellm_metadata",
+    "litellm_session_id",
+    "litellm_trace_id",
+    "metadata",
+)
 _COST_FIELDS: Final = (
     "cost",
     "cost_details",
@@ -139,6 +167,10 @@ class LiteLLMCallback(CustomLogger):
         """Return whom litellm's own dictionary of a call says that it is for."""
         return dict(attribution_in_call(call))
 
+    def has_been_told(self, call: object) -> None:
+        """Note that a call's end was told of: who flushes waits for it no longer."""
+        self._untold.told(_named(call))
+
     def _emit(
         self,
         call: object,
@@ -155,7 +187,7 @@ class LiteLLMCallback(CustomLogger):
             if self._rarely.now():
                 log.exception("a litellm call could not be recorded")
         finally:
-            self._untold.told(_named(call))
+            self.has_been_told(call)
 
     def _events(
         self,
@@ -200,9 +232,7 @@ class LiteLLMCallback(CustomLogger):
             return None
         if isinstance(part(call, "exception"), BudgetExceeded | BudgetUnknown):
             return None  # it was refused, and reached no provider
-        if failed:
-            # An interrupted stream leaves what it had used by then.
-            response = {"usage": part(call, "combined_usage_object")}
+        response = _stated(call, response, failed=failed)
         provider = label(part(call, "custom_llm_provider")) or "unknown"
         noted = part(call, _NOTE)
         by = noted if isinstance(noted, Attribution) else current_attribution()
@@ -234,6 +264,34 @@ class LiteLLMCallback(CustomLogger):
         return UsageRecorded.model_validate(whom | said | outcome)
 
 
+def as_told(call: object) -> object:
+    """Return what an event needs of what litellm says of a call, as it is now.
+
+    Litellm goes on using its dictionaries; and in them are prompts, which are large.
+    """
+    if not isinstance(call, dict):
+        return call
+    told: dict[str, object] = {_NOTE: current_attribution()}
+    told |= {name: call[name] for name in _TOLD if name in call}
+    if isinstance(params := call.get("litellm_params"), dict):
+        said = {name: params[name] for name in _TOLD_OF_PARAMS if name in params}
+        told["litellm_params"] = {
+            name: dict(value) if isinstance(value, dict) else value
+            for name, value in said.items()
+        }
+    return told
+
+
+def _stated(call: object, response: object, *, failed: bool) -> object:
+    """Return what the answer says; an interrupted stream leaves what it had used."""
+    if failed:
+        response = {"usage": part(call, "combined_usage_object")}
+    said = fields_in(response)
+    if not isinstance(said, dict):
+        return said
+    return said | {"usage": fields_in(said.get("usage"))}
+
+
 def _named(call: object) -> str:
     return str(part(call, "litellm_call_id"))
 
@@ -254,8 +312,11 @@ def _event_id(
     refused = part(call, "exception") if failed else None
     answered = part(refused, "litellm_response_headers")
     sent_along = part(part(call, "optional_params"), "extra_headers")
-    request_id = request_id_in(answered or part(call, "response_headers"), sent_along)
-    named = call_event_id(provider, part(response, "id"), request_id)
+    named = call_event_id(
+        provider,
+        part(response, "id"),
+        request_id_in(answered or part(call, "response_headers"), sent_along),
+    )
     if named is not None:
         return named
     # litellm keeps its own id over retries; each attempt starts at another moment.

@@ -11,12 +11,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from taximeter_producers.provider_usage import usage_from_response
 from taximeter_producers.usage_shapes.bodies import Part
 from taximeter_producers.usage_shapes.chosen import drawn, filmed, placed, searched
 from taximeter_schemas.usage import INPUT_TOKENS, OUTPUT_TOKENS, Usage
 
-__all__ = ["buckets", "chosen_for", "other_units", "part", "usage_of"]
+__all__ = ["buckets", "chosen_for", "fields_in", "other_units", "part", "usage_of"]
 
 _TOKENS: Final = (*INPUT_TOKENS, *OUTPUT_TOKENS)
 
@@ -43,6 +45,17 @@ def part(whole: object, name: str) -> Any:  # noqa: ANN401 - nothing here is typ
     if isinstance(whole, dict):
         return whole.get(name)
     return getattr(whole, name, None)
+
+
+def fields_in(answer: object) -> object:
+    """Return litellm's object as a dictionary of its fields; all else as it is.
+
+    What is not stated is looked up there a dozen times, and asked of the object each
+    time it would raise and catch an exception.
+    """
+    if not isinstance(answer, BaseModel):
+        return answer
+    return vars(answer) | (answer.__pydantic_extra__ or {})
 
 
 def buckets(usage: object) -> dict[str, int]:
@@ -134,13 +147,16 @@ def chosen_for(operation: str, request: object, response: object) -> dict[str, o
     if operation == "search":
         most = part(asked, "max_results")
         return {"max_results": most} if isinstance(most, int) and most > 0 else {}
-    options = part(asked, "web_search_options")
-    usage = {
-        "search_context_size": part(options, "search_context_size"),
-        "inference_geo": part(part(response, "usage"), "inference_geo"),
-    }
-    tools = Part({"tools": part(asked, "tools")}, "")
-    return dict(searched(Part(usage, ""), tools) | placed(Part(usage, ""), tools))
+    return _searched_and_placed(asked, part(part(response, "usage"), "inference_geo"))
+
+
+def _searched_and_placed(asked: object, place: object) -> dict[str, object]:
+    options, tools = part(asked, "web_search_options"), part(asked, "tools")
+    if options is None and tools is None and place is None:
+        return {}
+    context = part(options, "search_context_size")
+    usage = Part({"search_context_size": context, "inference_geo": place}, "")
+    return dict(searched(usage, Part({"tools": tools}, "")) | placed(usage, usage))
 
 
 def _first(whole: object, *names: str) -> object:

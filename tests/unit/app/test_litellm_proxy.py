@@ -11,11 +11,13 @@ import pytest
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
+import litellm
 from litellm.constants import LITELLM_LOGGING_NO_UPSTREAM_LLM_CALL
 
 import taximeter.litellm_proxy as module
 from taximeter.litellm_proxy import LiteLLM_PROXY_Callback
 from taximeter_producers import meter
+from taximeter_producers.attribution import attribute
 from taximeter_producers.emitter import MemoryEmitter
 from taximeter_producers.kafka import KafkaEmitter
 from taximeter_schemas.clock import ManualClock
@@ -128,11 +130,80 @@ def test_a_name_says_that_it_keeps_accounts() -> None:
     assert "_PROXY_" in LiteLLM_PROXY_Callback.__name__
 
 
-@pytest.mark.parametrize(("set_to", "linger_ms"), [(None, 500), ("20", 20)])
+class _InMemory(MemoryEmitter):
+    """Keeps what it takes where a `KafkaEmitter` would."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.durability = "memory"
+
+
+async def test_calls_are_gathered_as_they_were_told() -> None:
+    """Their events are made together, later, whatever became of the request since."""
+    emitter = _InMemory()
+    meter_of_it = meter.Meter(emitter)
+    callback = LiteLLM_PROXY_Callback(meter_of_it, gather_seconds=60)
+    details = _Request().model_call_details
+    usage = litellm.Usage(prompt_tokens=7, completion_tokens=3)
+    answer = litellm.ModelResponse(id="x" * 20, model="gpt-4o-2024-08-06", usage=usage)
+    with attribute(project="search"):
+        callback.log_pre_api_call("gpt-4o", [], details)
+        await callback.async_log_success_event(details, answer, NOON, NOON)
+    details["litellm_params"]["metadata"]["user_api_key_user_id"] = "bob"
+    details["model"], answer.model = "spare", "as the client asked"
+    assert emitter.sent == []
+    assert meter_of_it.flush(10)
+    (event,) = _sent(emitter)
+    said = (event.user_id, event.project_id, event.model, event.response_model)
+    assert said == ("ada", "search", "gpt-4o", "gpt-4o-2024-08-06")
+    assert (event.usage.text_input_tokens, event.usage.text_output_tokens) == (7, 3)
+
+
+async def test_gathered_or_not_an_event_says_the_same() -> None:
+    """All that is read of a call is kept of it."""
+    told: list[UsageRecorded] = []
+    details = _Request().model_call_details | {
+        "litellm_trace_id": "t-1",
+        "optional_params": {"service_tier": "flex", "tools": []},
+        "response_headers": {"x-request-id": "r" * 20},
+        "call_type": "aspeech",
+        "input": "Hello!",
+        "user": "eve",
+        "stream": False,
+    }
+    details["litellm_params"] |= {"litellm_session_id": "s-1"}
+    for seconds in (0, 60):
+        emitter = _InMemory()
+        gathering = meter.Meter(emitter)
+        callback = LiteLLM_PROXY_Callback(gathering, gather_seconds=seconds)
+        await callback.async_log_success_event(details, {"usage": None}, NOON, NOON)
+        assert gathering.flush(10)
+        told += _sent(emitter)
+    assert told[0] == told[1]
+    assert told[0].usage.characters == 6
+    assert told[0].service_tier == "flex"
+
+
+@pytest.mark.parametrize("durability", ["spool", None])
+async def test_what_must_be_safe_at_once_is_not_gathered(
+    durability: str | None,
+) -> None:
+    """An event is on disk, or redacted, before the proxy goes on."""
+    emitter = _InMemory()
+    emitter.durability = durability or "memory"
+    redact = None if durability else (lambda event: event)
+    keeping = meter.Meter(emitter, redact=redact)
+    callback = LiteLLM_PROXY_Callback(keeping, gather_seconds=60)
+    details = _Request().model_call_details
+    await callback.async_log_success_event(details, {"usage": {}}, NOON, NOON)
+    assert len(_sent(emitter)) == 1
+
+
+@pytest.mark.parametrize(("set_to", "linger_ms"), [(None, 50), ("20", 20)])
 def test_events_of_a_proxy_are_gathered_for_longer(
     set_to: str | None, linger_ms: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sent one by one they would cost the proxy more than they do; a setting wins."""
+    """Made and sent one by one they would cost the proxy more; a setting wins."""
     monkeypatch.setenv("TAXIMETER_BOOTSTRAP", "127.0.0.1:1")
     if set_to is not None:
         monkeypatch.setenv("TAXIMETER_LINGER_MS", set_to)

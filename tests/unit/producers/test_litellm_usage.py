@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
-from taximeter_producers.litellm_usage import buckets, usage_of
+from taximeter_producers.litellm_usage import buckets, fields_in, usage_of
 from taximeter_schemas.errors import UsageUnreadable
 
 
@@ -120,3 +121,16 @@ def test_what_is_not_billed_by_tokens_has_its_own_unit() -> None:
     assert heard.audio_seconds == Decimal("1.5")
     billed = {"meta": {"billed_units": {"search_units": 3}}}
     assert usage_of("rerank", {}, billed).queries == 3
+
+
+def test_fields_of_an_answer() -> None:
+    """An object's fields are its stated ones and what a provider added; others stay."""
+
+    class Answer(BaseModel):
+        model_config = ConfigDict(extra="allow")
+
+        id: str
+
+    made = Answer.model_validate({"id": "a", "usage": {"total_tokens": 3}})
+    assert fields_in(made) == {"id": "a", "usage": {"total_tokens": 3}}
+    assert fields_in("text") == "text"
