@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar, cast
 from taximeter_producers.attribution import attribute, current_attribution
 from taximeter_producers.calls_inside import CallsInside, counting
 from taximeter_producers.meter import current_meter
-from taximeter_producers.results import Told, of_chunks, of_error, of_result
+from taximeter_producers.results import Told, kept_of, of_chunks, of_error, of_kept
 from taximeter_producers.wrapping.later import later
 from taximeter_producers.wrapping.recorded import Call
 from taximeter_producers.wrapping.routes import Route
@@ -33,6 +33,7 @@ __all__ = ["metered"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_WORDS: Final = "what a metered function returned could not be recorded"
 _UNKNOWN: Final = Route("chat", "chat_completions")
 
 
@@ -117,8 +118,22 @@ class _Watched:
             getattr(result, "response", None), self._by, self._plan.told.provider
         ):
             return result
-        self._settle(lambda call: of_result(call, self._plan.told, result))
+        self._settle_result(result)
         return result
+
+    def _settle_result(self, result: object) -> None:
+        """Settle a result, when the call has gone on if nothing waits for its event."""
+        meter, told = current_meter(), self._plan.told
+        if meter is None or self._inside.count:
+            return
+        try:
+            kept = kept_of(result, told.shape)
+        except Exception:
+            meter.failed(_WORDS)
+            return
+        may_wait = meter.can_wait and self._by.reserved is None
+        later_on = later.take if may_wait else None
+        self._settle(lambda call: of_kept(call, told, kept), later_on)
 
     def failed(self, error: BaseException) -> None:
         """Settle an execution that raised."""
@@ -132,10 +147,12 @@ class _Watched:
         chunks = self._chunks
         if chunks:
             # Counting tokens takes its time, and so may a finalizer's thread.
-            self._settle(lambda call: of_chunks(call, self._plan.told, chunks), True)
+            self._settle(lambda call: of_chunks(call, self._plan.told, chunks), _put)
 
     def _settle(
-        self, make: Callable[[Call], list[EmittedEvent]], afterwards: bool = False
+        self,
+        make: Callable[[Call], list[EmittedEvent]],
+        later_on: Callable[[Callable[[], object]], bool] | None = None,
     ) -> None:
         meter = current_meter()
         if meter is None or self._inside.count or not self._turns:
@@ -148,10 +165,11 @@ class _Watched:
                 for event in make(call):
                     meter.emit(event)
             except Exception:
-                meter.failed("what a metered function returned could not be recorded")
+                meter.failed(_WORDS)
 
         meter.wait_for(later)
-        later.put(emit) if afterwards else emit()
+        if later_on is None or not later_on(emit):
+            emit()
 
     def _call(self, source: str) -> Call:
         return Call(
@@ -162,6 +180,11 @@ class _Watched:
             source=source,
             duration_ms=max(round((perf_counter() - self._began) * 1000), 0),
         )
+
+
+def _put(work: Callable[[], object]) -> bool:
+    later.put(work)
+    return True
 
 
 def _of_kind(function: Callable[..., Any]) -> Callable[[_Plan, Any], Any]:

@@ -6,6 +6,7 @@ It knows no library; what an object is, it tells by its fields and its class's m
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from taximeter_producers.provider_usage import (
     usage_from_stream,
 )
 from taximeter_producers.usage_readings import UsageReading
+from taximeter_producers.usage_shapes.bodies import Faulty, as_json
 from taximeter_producers.wrapping import recorded
 from taximeter_producers.wrapping.failures import error_of_exception
 from taximeter_producers.wrapping.recorded import Call
@@ -23,10 +25,12 @@ from taximeter_schemas.errors import UnknownShape, UsageError
 from taximeter_schemas.usage import EmittedEvent
 
 __all__ = [
+    "Kept",
     "Told",
+    "kept_of",
     "of_chunks",
     "of_error",
-    "of_result",
+    "of_kept",
     "provider_error",
     "provider_name_of",
 ]
@@ -59,19 +63,52 @@ class Told:
     operation: str | None = None
 
 
-def of_result(call: Call, told: Told, result: object) -> list[EmittedEvent]:
+@dataclass(frozen=True)
+class Kept:
+    """What an event needs of a result, as it was: its owner may change it.
+
+    Attributes:
+        body: as JSON has it.
+        shape: how usage is stated, where that is known.
+        provider: whose answer it is, where that can be seen.
+        request_id: the provider's id of the HTTP request.
+    """
+
+    body: object
+    shape: str | None = None
+    provider: str | None = None
+    request_id: str | None = None
+
+
+def kept_of(result: object, shape: str | None = None) -> Kept:
+    """Return what to keep of a result, to make its events later."""
+    if type(result).__module__.partition(".")[0] == "litellm":
+        shape = shape or "litellm.usage"
+    return Kept(_as_it_is(result), shape, _provider_in(result), _request_id(result))
+
+
+def of_kept(call: Call, told: Told, kept: Kept) -> list[EmittedEvent]:
     """Return the events of an answer, or none if it is no provider's.
 
     Raises:
         UsageError: it should be one, and its usage cannot be read.
     """
     try:
-        reading = reading_from_response(result, told.shape)
+        reading = reading_from_response(kept.body, kept.shape)
     except UnknownShape:
         if told.shape is not None:
             raise
         return []
-    return _events(call, told, reading, result)
+    return _events(call, told, reading, kept)
+
+
+def _as_it_is(result: object) -> object:
+    if isinstance(result, str | bytes):
+        return result
+    with suppress(Faulty):  # told of when it is read
+        body = as_json(result)
+        return recorded.lighter(body) if isinstance(body, dict) else body
+    return result
 
 
 def of_chunks(call: Call, told: Told, chunks: list[Any]) -> list[EmittedEvent]:
@@ -82,7 +119,7 @@ def of_chunks(call: Call, told: Told, chunks: list[Any]) -> list[EmittedEvent]:
         if told.shape is not None:
             raise
         return []
-    return _events(call, told, reading, chunks[0])
+    return _events(call, told, reading, kept_of(chunks[0]))
 
 
 def of_error(call: Call, told: Told, error: BaseException) -> list[EmittedEvent]:
@@ -119,24 +156,24 @@ def provider_name_of(error: BaseException) -> str:
     return error_of_exception(error)
 
 
-def _provider_of(result: object, reading: UsageReading) -> str:
+def _provider_in(result: object) -> str | None:
     """Return whose answer an object is, by litellm's names of providers."""
     hidden = getattr(result, "_hidden_params", None)
     stated = hidden.get("custom_llm_provider") if isinstance(hidden, Mapping) else None
-    return label(stated) or _by_module(result) or reading.shape.partition(".")[0]
+    return label(stated) or _by_module(result)
 
 
 def _events(
-    call: Call, told: Told, reading: UsageReading, result: object
+    call: Call, told: Told, reading: UsageReading, kept: Kept
 ) -> list[EmittedEvent]:
-    api = reading.shape.partition(".")[2]
+    vendor, _, api = reading.shape.partition(".")
     operation = told.operation or operation_of(api)
     full = replace(
         call,
-        provider=told.provider or _provider_of(result, reading),
+        provider=told.provider or kept.provider or vendor,
         asked={"model": told.model} if told.model else {},
         route=Route(operation, api),
-        request_id=_request_id(result),
+        request_id=kept.request_id,
     )
     return recorded.of_reading(full, reading, {})
 

@@ -302,3 +302,31 @@ def test_nothing_but_our_error_comes_out_of_a_stream(
         usage_from_stream(chunks, shape)
     except UsageError:
         return
+
+
+@given(tokens, tokens, tokens | st.none(), st.booleans())
+def test_zeroes_say_nothing(
+    given_tokens: int, made: int, total: int | None, newer: bool
+) -> None:
+    """Details that are 0 change nothing: not what is read, and not what is refused."""
+    names = ("input", "output") if newer else ("prompt", "completion")
+    bare: dict[str, Any] = {"total_tokens": total}
+    bare |= {f"{names[0]}_tokens": given_tokens, f"{names[1]}_tokens": made}
+    zeroes = {
+        f"{names[0]}_tokens_details": {"cached_tokens": 0, "audio_tokens": None},
+        f"{names[1]}_tokens_details": {"reasoning_tokens": 0},
+    }
+    # Says nothing new, but is read the long way.
+    spelt = {f"{names[0]}_tokens_details": {"cached_tokens": 0, "text_tokens": 1}}
+    for shape in ("litellm.usage", "openai.responses"):
+        told = [read(bare | more, shape) for more in ({}, zeroes, spelt)]
+        assert told[0] == told[1]
+        assert told[0] == told[2] or not given_tokens
+
+
+def read(usage: dict[str, Any], shape: str) -> Usage | str:
+    """What a usage is read as, or why it is refused."""
+    try:
+        return usage_from_response({"usage": usage}, shape)
+    except UsageError as error:
+        return str(error)

@@ -22,6 +22,7 @@ _MAX_LISTED: Final = 64
 _MAX_TEXT: Final = 64
 _MAX_NUMBER: Final = 10**30
 _MAX_SHOWN: Final = 40
+_SCALARS: Final = frozenset({str, int, float, bool, Decimal})
 
 
 class Faulty(ValueError):
@@ -159,21 +160,27 @@ def without_texts(value: object, depth: int = 0) -> object:
 
 def _plain(value: object, depth: int) -> object:
     """Turn typed objects into dictionaries, as deep as usage ever stands."""
+    if value is None or type(value) in _SCALARS:  # most of what there is
+        return value
     if depth > _MAX_DEPTH:
         return None
     if isinstance(value, Enum):
         return value.value
-    if value is None or isinstance(value, (str, int, float, Decimal)):
+    if isinstance(value, (str, int, float, Decimal)):
         return value
     if isinstance(value, (list, tuple)):
-        if len(value) > _MAX_LISTED:  # vectors and the like: never usage
-            return value
-        return [_plain(item, depth + 1) for item in value]
+        return _plain_list(value, depth)
     return {str(k): _plain(v, depth + 1) for k, v in _fields(value).items()}
 
 
+def _plain_list(value: Sequence[object], depth: int) -> object:
+    if len(value) > _MAX_LISTED:  # vectors and the like: never usage
+        return value
+    return [_plain(item, depth + 1) for item in value]
+
+
 def _fields(value: object) -> Mapping[Any, object]:
-    if isinstance(value, Mapping):
+    if isinstance(value, (dict, Mapping)):  # the first is much quicker to tell
         return value
     for way in ("model_dump", "to_dict", "dict"):
         dump = getattr(value, way, None)
@@ -192,7 +199,7 @@ def _dumped(dump: Callable[[], object]) -> Mapping[Any, object]:
 
 
 def _object(value: object, name: str) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, (dict, Mapping)):
         raise Faulty(name, f"is {_kind(value)}, not an object")
     return value
 

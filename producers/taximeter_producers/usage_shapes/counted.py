@@ -62,6 +62,14 @@ class Counted:
     input_name: str = "input"
     output_name: str = "output"
 
+    @property
+    def is_text(self) -> bool:
+        """Whether nothing but text went in and came out, and no cache was used."""
+        cached = self.cached or self.cached_by or self.written
+        lasting = self.written_1h or self.written_12h
+        modal = self.input_by or self.output_by
+        return not (cached or lasting or modal or self.reasoning)
+
 
 def disjoint(counted: Counted) -> Usage:
     """Return the buckets; they add up to `input` and `output`.
@@ -75,7 +83,14 @@ def disjoint(counted: Counted) -> Usage:
     Raises:
         Faulty: details exceed what they are details of.
     """
-    buckets = _input_buckets(counted) | _output_buckets(counted) | dict(counted.units)
+    if counted.is_text:
+        buckets: dict[str, int | Decimal] = {
+            "text_input_tokens": counted.input,
+            "text_output_tokens": counted.output,
+        }
+    else:
+        buckets = _input_buckets(counted) | _output_buckets(counted)
+    buckets |= counted.units
     return Usage.model_validate({name: n for name, n in buckets.items() if n})
 
 

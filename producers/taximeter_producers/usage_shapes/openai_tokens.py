@@ -67,6 +67,19 @@ _SHORT: Final = (
 )
 _LONG: Final = ("ephemeral_12h_input_tokens", "ttl_12h_tokens")
 _MODALITIES: Final = ("audio", "image", "video")
+# What `read_tokens` looks for besides input, output and their total.
+_MORE: Final = frozenset(
+    {
+        *_INPUT_DETAILS,
+        *_OUTPUT_DETAILS,
+        *_CACHED_BESIDE,
+        *_WRITTEN,
+        *_BY_LIFETIME,
+        "reasoning_tokens",
+        "server_tool_use",
+        "num_search_queries",
+    }
+)
 # What reading documents is billed by, there and in litellm's words.
 _READ: Final = {
     "pages_processed": "pages",
@@ -160,6 +173,8 @@ def read_tokens(
         Faulty: it states no tokens, or contradicts itself.
     """
     require(usage, *_INPUT, *_OUTPUT)
+    if not _says_more(usage):
+        return _read_totals(usage, exactly=exactly)
     inputs, outputs = usage.part(*_INPUT_DETAILS), usage.part(*_OUTPUT_DETAILS)
     input_tokens, visible = usage.count(*_INPUT), usage.count(*_OUTPUT)
     total = usage.count("total_tokens")
@@ -193,6 +208,38 @@ def read_tokens(
         reasoning=reasoning,
         output_by=_by_modality(outputs),
         units=_searches(usage, inputs),
+        input_name=_named(usage, _INPUT),
+        output_name=_named(usage, _OUTPUT),
+    )
+
+
+def _says_more(usage: Part) -> bool:
+    """Tell whether it says anything besides input, output and their total.
+
+    Most answers do not, and state a dozen zeroes.
+    """
+    said = usage.said
+    return any(not _is_quiet(said[name]) for name in _MORE.intersection(said))
+
+
+def _is_quiet(value: object) -> bool:
+    """Tell whether this is nothing, 0, or an object with nothing else in it.
+
+    >>> _is_quiet({"audio_tokens": 0, "image_tokens": None}), _is_quiet(False)
+    (True, False)
+    """
+    if type(value) is dict:
+        return all(map(_is_quiet, value.values()))
+    return value is None or (type(value) is int and not value)
+
+
+def _read_totals(usage: Part, *, exactly: bool) -> Counted:
+    input_tokens, output = usage.count(*_INPUT), usage.count(*_OUTPUT)
+    total, least = usage.count("total_tokens"), input_tokens + output
+    check_total(usage, "total_tokens", total, least, least if exactly else None)
+    return Counted(
+        input=input_tokens,
+        output=output,
         input_name=_named(usage, _INPUT),
         output_name=_named(usage, _OUTPUT),
     )

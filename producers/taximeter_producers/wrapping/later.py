@@ -25,9 +25,17 @@ _MOST_WAITING: Final = 1_000
 
 
 class Later:
-    """One daemon thread and what waits for it, in order."""
+    """One daemon thread and what waits for it, in order.
 
-    def __init__(self) -> None:
+    Args:
+        gather_seconds: how long what comes first waits for more. Many small pieces of
+            work one after the other take half of the time that each takes by itself,
+            between other work that has filled the processor's caches.
+    """
+
+    def __init__(self, gather_seconds: float = 0) -> None:
+        self._gather_seconds = gather_seconds
+        self._hurried = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._waiting: SimpleQueue[Callable[[], object]] = SimpleQueue()
@@ -67,6 +75,7 @@ class Later:
         self.ready()
         done = threading.Event()
         self._waiting.put(done.set)
+        self._hurried.set()
         return done.wait(timeout)
 
     def _run(self) -> None:
@@ -77,10 +86,15 @@ class Later:
     def _work(self, waiting: SimpleQueue[Callable[[], object]]) -> None:
         while True:
             work = waiting.get()
-            try:
-                work()
-            except Exception:
-                log.exception("a call could not be recorded")
+            self._gather()
+            _do(work)
+            for _ in range(waiting.qsize()):  # nobody else takes any
+                _do(waiting.get())
+
+    def _gather(self) -> None:
+        if self._gather_seconds:
+            self._hurried.wait(self._gather_seconds)
+            self._hurried.clear()
 
     def save(self, timeout: float | None = None) -> bool:
         """Do what waits, before the process ends."""
@@ -99,8 +113,16 @@ class Later:
     def start_over(self) -> None:
         """Begin with nothing and without a thread; what a forked child needs."""
         self._lock = threading.Lock()
+        self._hurried = threading.Event()
         self._thread = None
         self._waiting = SimpleQueue()
+
+
+def _do(work: Callable[[], object]) -> None:
+    try:
+        work()
+    except Exception:
+        log.exception("a call could not be recorded")
 
 
 later: Final = Later()

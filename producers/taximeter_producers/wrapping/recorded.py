@@ -25,6 +25,7 @@ from taximeter_schemas.usage import EmittedEvent, Usage, UsageRecorded
 
 __all__ = [
     "Call",
+    "lighter",
     "of_answer",
     "of_failure",
     "of_reading",
@@ -82,7 +83,7 @@ def of_answer(call: Call, body: object) -> list[EmittedEvent]:
     if call.counted and "usage" not in said:
         said = {**said, **call.counted}
     try:
-        reading = reading_from_response(_lighter(said), call.shape)
+        reading = reading_from_response(lighter(said), call.shape)
     except UsageUnreadable as error:
         return [of_unread(call, error, said)]
     return of_reading(call, reading, said)
@@ -199,7 +200,7 @@ def _bills(route: Route, body: Mapping[str, Any]) -> bool:
     return done
 
 
-def _lighter(body: Mapping[str, Any]) -> dict[str, Any]:
+def lighter(body: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what may be large and says nothing of usage."""
     light = {n: v for n, v in body.items() if n not in ("choices", "content")}
     made = light.get("data")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 from uuid import uuid4
 
@@ -80,6 +81,23 @@ def test_what_is_redacted_is_made_by_the_caller(provider: Replay) -> None:
 def test_a_large_answer_is_not_kept_for_later(provider: Replay) -> None:
     """What waits is bounded in bytes too."""
     assert made_by(provider, text="x" * 70_000) == [HERE, HERE]
+
+
+@pytest.mark.parametrize(("durability", "by"), [("memory", LATER), ("spool", HERE)])
+def test_a_result_counts_as_it_was_returned(durability: str, by: str) -> None:
+    """Whatever its caller makes of it, before its event is made or after."""
+    emitter = InMemory(durability)
+    meter = taximeter.start(emitter)
+    body: dict[str, Any] = deepcopy(answers.chat(CHAT))
+    returned = taximeter.metered(provider="openai")(lambda: body)()
+    assert returned is body
+    body["usage"].clear()
+    body.clear()
+    assert meter.flush(30)
+    (event,) = emitter.sent
+    assert isinstance(event, taximeter.UsageRecorded)
+    assert event.usage.text_input_tokens > 0
+    assert emitter.by == [by]
 
 
 def test_what_settles_a_reservation_is_made_at_once(provider: Replay) -> None:
