@@ -14,6 +14,7 @@ from taximeter_schemas.topics import Topics
 from tests import aws_answers as aws
 from tests import provider_answers as answers
 from tests.integration.producers.usage_topic import in_kafka
+from tests.integration.wrapping.test_batches import lines, row
 from tests.integration.wrapping.test_other_clients import gemini, mistral
 from tests.replaying import Replay, Reply
 
@@ -25,6 +26,7 @@ EMBEDDING = {
     "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}],
     **answers.real("openai.embeddings")[0]["body"],
 }
+RESPONSE = answers.real("openai.responses")[0]["body"]
 GEMINI = answers.real("google.generate_content")[0]
 COHERE = {
     "id": "c14c80c3-18eb-4519-9460-6c92edd8cfb4",
@@ -35,6 +37,26 @@ COHERE = {
     },
     "usage": {"billed_units": {"input_tokens": 5, "output_tokens": 2}},
 }
+
+
+IMAGES = {"created": 1, "data": [{"url": "x"}]}
+RANKED = {
+    "id": "r" * 20,
+    "results": [{"index": 0, "relevance_score": 0.9}],
+    "meta": {"billed_units": {"search_units": 1}},
+}
+
+
+def operations() -> list[Reply]:
+    """Return an answer to all that clients do besides chats, in the examples' order."""
+    heard = {"text": "hi", "usage": {"type": "duration", "seconds": 9}, "duration": 9}
+    return [
+        answers.json_reply(answers.response(RESPONSE)),
+        answers.json_reply(EMBEDDING),
+        answers.json_reply(IMAGES),
+        Reply([b"ID3"], headers={"content-type": "audio/mpeg"}),
+        answers.json_reply(heard),
+    ]
 
 
 def a_chat() -> Reply:
@@ -68,7 +90,26 @@ REPLIES: dict[str, Callable[[], Reply]] = {
 
 def test_every_example_is_run() -> None:
     """An example that no test runs would rot."""
-    assert sorted(REPLIES) == sorted(file.name for file in EXAMPLES.glob("*.py"))
+    assert sorted(REPLIES | SEVERAL) == sorted(
+        file.name for file in EXAMPLES.glob("*.py")
+    )
+
+
+def _client_operations() -> list[Reply]:
+    response, *rest = operations()
+    return [response, a_chat(), *rest, lines([row(1, answers.chat(CHAT))])]
+
+
+def _router_operations() -> list[Reply]:
+    failed = answers.error(500)
+    return [failed, a_chat(), *operations(), answers.json_reply(RANKED)]
+
+
+# What makes several calls: the answers, and what it says in the end.
+SEVERAL: dict[str, Callable[[], list[Reply]]] = {
+    "litellm_router.py": _router_operations,
+    "openai_operations.py": _client_operations,
+}
 
 
 @pytest.mark.parametrize("name", sorted(REPLIES))
@@ -80,6 +121,38 @@ async def test_an_example(
     answer = Reply(reply.parts, headers=reply.headers)
     another = answers.json_reply(EMBEDDING) if "instrument" in name else answer
     provider.answers(answer, another)
+    said = "2 embedded" if "instrument" in name else "".join(answers.ANSWER)
+    assert run(name, bootstrap, topics, provider) == said
+    events = await in_kafka(bootstrap, topics)
+    ids = {event.event_id for event in events}
+    assert len(ids) == (2 if "instrument" in name else 1), events
+    for event in events:
+        assert (event.user_id, event.project_id) == ("ada", "examples")
+        assert (event.status, event.source) == ("ok", "examples")
+        assert event.usage_source == "reported"
+
+
+@pytest.mark.parametrize("name", sorted(SEVERAL))
+async def test_an_example_of_every_operation(
+    name: str, bootstrap: str, topics: Topics, provider: Replay
+) -> None:
+    """Each operation is an event with what it is billed by; so is a failed attempt."""
+    replies = SEVERAL[name]()
+    provider.answers(*replies)
+    assert run(name, bootstrap, topics, provider) == f"{len(replies)} calls"
+    events = await in_kafka(bootstrap, topics)
+    assert len({event.event_id for event in events}) == len(replies)
+    assert all(event.user_id == "ada" for event in events)
+    assert {event.operation for event in events} >= {
+        *("chat", "responses", "embedding"),
+        *("image_generation", "speech", "transcription"),
+    }
+    failed = [event.error_type for event in events if event.status == "error"]
+    assert failed == (["InternalServerError"] if "router" in name else [])
+
+
+def run(name: str, bootstrap: str, topics: Topics, provider: Replay) -> str:
+    """Run an example, against the replayed provider; return what it says."""
     environment = os.environ | {
         "TAXIMETER_BOOTSTRAP": bootstrap,
         "TAXIMETER_PREFIX": topics.prefix,
@@ -95,6 +168,8 @@ async def test_an_example(
         "MISTRAL_URL": provider.url,
         "CO_API_KEY": "none",
         "CO_API_URL": provider.url,
+        "COHERE_API_KEY": "none",
+        "COHERE_API_BASE": provider.url,
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none",
         "AWS_DEFAULT_REGION": "eu-west-1",
@@ -109,12 +184,4 @@ async def test_an_example(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    said = "2 embedded" if "instrument" in name else "".join(answers.ANSWER)
-    assert done.stdout.strip() == said
-    events = await in_kafka(bootstrap, topics)
-    ids = {event.event_id for event in events}
-    assert len(ids) == (2 if "instrument" in name else 1), events
-    for event in events:
-        assert (event.user_id, event.project_id) == ("ada", "examples")
-        assert (event.status, event.source) == ("ok", "examples")
-        assert event.usage_source == "reported"
+    return done.stdout.strip()
