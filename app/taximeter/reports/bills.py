@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from taximeter_schemas.errors import ConfigurationError
 
-__all__ = ["Bill", "BillLine", "model_name", "read_bill"]
+__all__ = ["Bill", "BillLine", "lines_of", "model_name", "read_bill"]
 
 _DATED: Final = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8})$")
 _CENTS: Final = Decimal(100)
@@ -67,7 +67,7 @@ def read_bill(path: Path) -> Bill:
             return Bill(list(_invoice(text)), complete=True)
         told = json.loads(text, parse_float=Decimal)
         pages = told if isinstance(told, list) else [told]
-        lines = [line for page in pages for line in _page(page)]
+        lines = lines_of(pages)
         return Bill(lines, complete=not pages[-1].get("has_more"))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ConfigurationError(
@@ -75,6 +75,15 @@ def read_bill(path: Path) -> Bill:
             "OpenAI's or Anthropic's cost or usage API, or write CSV with a head line "
             "of date, provider, model and amount_usd"
         ) from error
+
+
+def lines_of(pages: Iterable[Fields]) -> list[BillLine]:
+    """Return the lines of an API's pages.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: they are not of a known shape.
+    """
+    return [line for page in pages for line in _page(page)]
 
 
 def model_name(text: str) -> str:
