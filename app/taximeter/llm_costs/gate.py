@@ -18,18 +18,19 @@ from taximeter.llm_costs.estimating import estimator_of
 from taximeter.llm_costs.for_whom import ForWhom
 from taximeter.llm_costs.home import Home
 from taximeter.llm_costs.kept_prices import price_books
-from taximeter.llm_costs.logged_events import SOURCE, sold_as
+from taximeter.llm_costs.logged_events import SOURCE, sold_as, tokens_in
 from taximeter.llm_costs.metering import asked_bytes
+from taximeter.llm_costs.telling import tell
 from taximeter_producers.guard.asked import Asked, asked_for
 from taximeter_producers.guard.budget_index import Budgets
 from taximeter_producers.guard.standings import Standings
 from taximeter_producers.guard.verdicts import Knowledge, Verdict, verdict
+from taximeter_schemas.budgets import BudgetDefined
 from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.errors import BudgetExceeded, ConfigurationError, TaximeterError
 
 __all__ = ["Asking", "NotWanted", "decide"]
 
-_BYTES_A_TOKEN: Final = 4
 _LENGTHS: Final = ("max_tokens", "max_output_tokens")
 
 
@@ -71,10 +72,11 @@ def decide(
     guess = _guess(home, config, asking)
     if not asking.whom.ignore_budget:
         brought = bring_up_to_date(home, config)
+        tell(home, brought.alerts)
         said = _verdict(brought, _asked(model_id, asking.whom, guess))
         if said.refusal is not None:
             assert isinstance(said.refusal, BudgetExceeded)
-            raise BudgetReached(said.refusal, _words(said.refusal, brought))
+            raise BudgetReached(said.refusal, _words(said.refusal, brought, guess))
         if said.decision.reason == "fallback":
             make = _fall_back(str(said.decision.model), asking, said)
     _ask(config, asking, guess)
@@ -83,7 +85,7 @@ def decide(
 
 def _guess(home: Home, config: CostsConfig, asking: Asking) -> _Guess:
     """Estimate what the call is thought to cost."""
-    sent = -(-asked_bytes(asking.prompt) // _BYTES_A_TOKEN)
+    sent = tokens_in(asked_bytes(asking.prompt))
     options = asking.prompt.options
     said = (getattr(options, name, None) for name in _LENGTHS)
     made = next((n for n in said if isinstance(n, int)), config.calls.answer_tokens)
@@ -120,7 +122,7 @@ def _verdict(brought: BroughtUp, asked: Asked) -> Verdict:
     return verdict(Knowledge(budgets, standings, now), asked)
 
 
-def _words(reached: BudgetExceeded, brought: BroughtUp) -> str:
+def _words(reached: BudgetExceeded, brought: BroughtUp, guess: _Guess) -> str:
     budget = brought.stands.budgets[str(reached.budget_id)]
     unit = "USD" if reached.unit == "usd" else reached.unit
     spent, limit = _amount(reached.spent), _amount(reached.limit)
@@ -131,9 +133,26 @@ def _words(reached: BudgetExceeded, brought: BroughtUp) -> str:
         waiting = f"wait until {zone_moment:%Y-%m-%d %H:%M} UTC ({days}), "
     return (
         f"budget {budget.budget_id}: {spent} of {limit} {unit} are spent, and it is a "
-        f"hard limit. Either {waiting}raise it with 'llm costs set-budget', choose a "
-        "model that costs nothing, or pass --ignore-budget"
+        f"hard limit; this call would cost {_thought(guess)}. Either {waiting}raise it "
+        f"with 'llm costs set-budget', choose {_other_model(budget)}, or pass "
+        "--ignore-budget"
     )
+
+
+def _other_model(budget: BudgetDefined) -> str:
+    of_one = "model" in budget.scope.named()
+    return "another model" if of_one else "a model that costs nothing"
+
+
+def _thought(guess: _Guess) -> str:
+    """Return what a call is thought to cost.
+
+    >>> _thought(_Guess(1, 2, Decimal("0.0003"))), _thought(_Guess(1, 2, None))
+    ('about 0.000300 USD', 'nobody knows what: it has no price')
+    """
+    if guess.cost_usd is None:
+        return "nobody knows what: it has no price"
+    return f"about {guess.cost_usd:.6f} USD"
 
 
 def _amount(amount: Decimal) -> str:
@@ -193,10 +212,9 @@ def _ask(config: CostsConfig, asking: Asking, guess: _Guess) -> None:
     dear = most is not None and (cost is None or cost > most)
     if not (asking.whom.ask_first or dear):
         return
-    said = "unknown: it has no price" if cost is None else f"about {cost:.6f} USD"
     click.echo(
         f"{asking.response.model.model_id}: about {guess.input_tokens:,} tokens in, "
-        f"{guess.output_tokens:,} out; cost {said}",
+        f"{guess.output_tokens:,} out; cost {_thought(guess)}",
         err=True,
     )
     if asking.whom.ask_first or click.get_text_stream("stdin").isatty():

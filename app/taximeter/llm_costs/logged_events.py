@@ -24,7 +24,7 @@ from taximeter_schemas.usage import (
     UsageRecorded,
 )
 
-__all__ = ["SOURCE", "event_of", "logged_event_id", "sold_as"]
+__all__ = ["SOURCE", "event_of", "logged_event_id", "sold_as", "tokens_in"]
 
 SOURCE: Final = "llm"
 """What these events name as their source."""
@@ -133,17 +133,22 @@ def _said(row: LoggedCall, for_whom: ForWhom) -> dict[str, Any]:
 
 def _usage(row: LoggedCall) -> tuple[Usage, str]:
     if row.input_tokens is None and row.output_tokens is None:
-        asked, answered = _tokens(row.asked_bytes), _tokens(row.answered_bytes)
+        asked, answered = tokens_in(row.asked_bytes), tokens_in(row.answered_bytes)
         return Usage(text_input_tokens=asked, text_output_tokens=answered), "estimated"
     sent, made = row.input_tokens, row.output_tokens
     stated = sent is not None and made is not None
-    sent = _tokens(row.asked_bytes) if sent is None else sent
-    made = _tokens(row.answered_bytes) if made is None else made
+    sent = tokens_in(row.asked_bytes) if sent is None else sent
+    made = tokens_in(row.answered_bytes) if made is None else made
     body, shape = _as_answered(sent, made, row.token_details or {})
     return usage_from_response(body, shape), "reported" if stated else "estimated"
 
 
-def _tokens(length: int) -> int:
+def tokens_in(length: int) -> int:
+    """Return how many tokens so many bytes of text are, about.
+
+    >>> tokens_in(9)
+    3
+    """
     return -(-length // _BYTES_A_TOKEN)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -78,7 +78,8 @@ def how_budgets_stand(
         now: the present moment.
     """
     budgets = budgets_in_force(events)
-    digests = DigestRules(config.alerts.digests, config.zone)
+    # All that was logged is in the ledger: there is nothing to wait for.
+    digests = DigestRules(config.alerts.digests, config.zone, timedelta(0))
     book = BudgetBook(_latches(ledger), rules=AttentionRules(digests=digests))
     book.learn(*budgets.values())
     kinds = {budget.scope.kind for budget in budgets.values()} | set(_ALWAYS)

@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Final
 
 import click
 
-from taximeter.alert_words import alert_words
+from taximeter.alert_words import alert_words, plain_usd
 from taximeter.llm_costs.home import Home
-from taximeter_schemas.alerts import Alert
+from taximeter_schemas.alerts import Alert, BudgetThresholdCrossed
 
-__all__ = ["routes_file", "tell"]
+__all__ = ["routes_file", "tell", "what_is_left"]
+
+_DAY_SECONDS: Final = 86_400
 
 
 def tell(home: Home, alerts: Sequence[Alert]) -> None:
@@ -40,8 +43,30 @@ def routes_file(home: Home) -> Path:
     return home.path / "notify.yaml"
 
 
+def what_is_left(alert: Alert) -> str:
+    """Return how much of a budget is left for how long, and what to do about it.
+
+    Of other alerts, and of budgets in tokens or calls, nothing is said.
+    """
+    if not isinstance(alert, BudgetThresholdCrossed) or alert.limit_usd is None:
+        return ""
+    left = alert.limit_usd - alert.spent_usd
+    how = f"{alert.threshold_percent}% is reached"
+    until = ""
+    if alert.period_end is not None:
+        days = (alert.period_end - alert.raised_at).total_seconds() / _DAY_SECONDS
+        until = f" for {max(days, 0):.1f} days"
+    if left <= 0:
+        return f"; {how}, nothing is left{until}"
+    return (
+        f"; {how}, {plain_usd(left)} USD are left{until}: a cheaper model makes them "
+        "last longer"
+    )
+
+
 def _say(alert: Alert) -> None:
-    click.echo(click.style(f"llm costs: {alert_words(alert)}", fg="yellow"), err=True)
+    words = f"llm costs: {alert_words(alert)}{what_is_left(alert)}"
+    click.echo(click.style(words, fg="yellow"), err=True)
 
 
 async def _deliver(home: Home, alerts: Sequence[Alert]) -> list[str]:

@@ -63,7 +63,9 @@ def test_budgets_are_set_shown_and_removed(used: Tool) -> None:
         ("--monthly", "15", "--project", "search", "--alert-at", "0.8", "0.9"),
         ("--monthly", "10", "--model", "gpt-4o", "--fallback", CHEAP),
     ):
-        used.run("costs", "set-budget", *words)
+        said = used.run("costs", "set-budget", *words)
+        if words == ("25",):
+            assert "25.00 USD a month for everything; told at 80%, 90%, 100%" in said
     standing = {row["budget_id"]: row for row in used.asked("costs", "budget-status")}
     assert sorted(standing) == [
         *("day", "month", "month-model-gpt-4o", "month-project-search"),
@@ -72,8 +74,12 @@ def test_budgets_are_set_shown_and_removed(used: Tool) -> None:
     assert standing["month"]["spent_usd"] == "0.005040000000"
     assert standing["month"]["remaining_usd"] == "24.994960000000"
     assert standing["month"]["projected"] is not None
+    assert float(standing["month"]["days_left"]) > 0
+    assert standing["month"]["average_a_day"] is not None
     (of_project,) = used.asked("costs", "budget-status", "--project", "search")
     assert of_project["spent_usd"] == "0.004770000000"
+    (of_model,) = used.asked("costs", "budget-status", "--model", "gpt-4o")
+    assert of_model["budget_id"] == "month-model-gpt-4o"
     used.run("costs", "remove-budget", "day")
     assert len(used.asked("costs", "budget-status", "--all")) == 5
     assert "there are month" in used.run("costs", "remove-budget", "day", code=1)
@@ -124,6 +130,9 @@ def test_reports_are_shown_and_exported(used: Tool, tmp_path: Path) -> None:
     """By any dimension, call by call, and into the files that people ask for."""
     rows = used.asked("costs", "report", "--last", "7d", "--by", "project")
     assert {row["project"] for row in rows} == {"search", "letters", "unattributed"}
+    drawn = used.run("costs", "report", "--week", "--by", "project", "--include-chart")
+    assert "█" in drawn
+    assert used.asked("costs", "report", "--year", "2024", "--by", "tag:team") == []
     assert "'llm costs report --by provider,model'" in used.run("costs", "report")
     (dearest, *_) = used.asked("costs", "report", "--detailed")["calls"]
     assert dearest["cost_usd"] == "0.004500000000"
@@ -134,11 +143,28 @@ def test_reports_are_shown_and_exported(used: Tool, tmp_path: Path) -> None:
     assert load_workbook(tmp_path / "costs.xlsx").sheetnames
 
 
+def test_a_month_has_its_report(used: Tool) -> None:
+    """What was spent in it, on which models and projects, and on which days."""
+    month = f"{SystemClock().now():%Y-%m}"
+    found = used.asked("costs", "report", "--month", month)
+    assert (found["total"]["cost_usd"], found["total"]["calls"]) == (
+        "0.005040000000",
+        4,
+    )
+    model, project = found["by_model"][0], found["by_project"][0]
+    assert (model["model"], model["share_percent"]) == ("gpt-4o", "89.29")
+    assert (project["project"], project["share_percent"]) == ("search", "94.64")
+    (day,) = found["peak_days"]
+    assert day["top_projects"][0]["project"] == "search"
+
+
 def test_conversations_have_their_names(used: Tool) -> None:
     """The dearest first, by the name that the tool gave it."""
     used.prompt(model=DEAR)
     (row,) = used.asked("costs", "by-conversation", "--top", "1")
     assert (row["name"], row["cost_usd"]) == ("Is it?", "0.004500000000")
+    assert (row["calls"], row["models"]) == (1, "gpt-4o")
+    assert used.asked("costs", "by-conversation", "--to", "2024-11-01") == []
 
 
 def test_tags_are_shown_by_model(used: Tool) -> None:
@@ -154,7 +180,10 @@ def test_periods_projects_and_models_are_compared(used: Tool) -> None:
     """Side by side, with the change from one to the other."""
     found = used.asked("costs", "compare", "--projects", "letters,search")
     assert found["total"][0]["change"] == "0.004500000000"
-    assert used.asked("costs", "compare", "--periods", "2024-10,2024-11")["sides"]
+    by_calls = ("--metric", "calls")
+    assert used.asked("costs", "compare", "--periods", "2024-10,2024-11", *by_calls)[
+        "sides"
+    ]
 
 
 def test_prices_are_shown_stated_and_updated(used: Tool, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from taximeter.llm_costs.commands.asked import (
 from taximeter.llm_costs.estimating import estimator_of
 from taximeter.llm_costs.kept_prices import price_books
 from taximeter.llm_costs.logged_events import sold_as
+from taximeter.llm_costs.looking_back import COLUMNS, estimates_beside_costs
 from taximeter.llm_costs.prompt_files import prompts_in
 from taximeter.logs import say
 from taximeter_schemas.errors import ConfigurationError
@@ -41,10 +42,13 @@ _FILE = click.File("r", encoding="utf-8")
 @click.option("--output-tokens", type=int, metavar="N", help="Of an answer.")
 @click.option("--calls", type=click.IntRange(1), default=1, help="So often.")
 @click.option("--compare", metavar="M2,M3", help="The same with other models.")
+@click.option("--actual", is_flag=True, help="Made calls: what they would be, and are.")
 @format_option
 def estimate(
     meant: Meant,
     output: Format | None,
+    *,
+    actual: bool,
     prompt: str | None,
     batch: TextIO | None,
     output_tokens: int | None,
@@ -55,8 +59,12 @@ def estimate(
 
     --model says which model; else it is the tool's default. A file with a column
     `prompt` has a prompt a row, one with `input_tokens` or `text` whatever 'taximeter
-    estimate --batch' takes, and any other a prompt a line.
+    estimate --batch' takes, and any other a prompt a line. With --actual: how far
+    estimates of the calls that were made are from what these did cost.
     """
+    if actual:
+        _look_back(meant, chosen_format(meant, output))
+        return
     model = _model(meant)
     made = meant.config.calls.answer_tokens if output_tokens is None else output_tokens
     texts = [_text(prompt)] if batch is None else None
@@ -73,6 +81,14 @@ def estimate(
     with opened(meant) as ledger:
         budgets = budgets_after(ledger, meant.now, zip(asked, found, strict=True))
     _write(found, budgets, chosen_format(meant, output))
+
+
+def _look_back(meant: Meant, output: Format) -> None:
+    with opened(meant) as ledger:
+        rows = estimates_beside_costs(
+            meant.home, meant.config, ledger, meant.stretch, meant.only
+        )
+    write_rows(rows, output, COLUMNS)
 
 
 def _model(meant: Meant) -> str:

@@ -18,6 +18,7 @@ from taximeter.llm_costs.commands.asked import (
     meant_options,
     opened,
 )
+from taximeter.llm_costs.config import read_config
 from taximeter.llm_costs.home import Home
 from taximeter.llm_costs.kept_prices import keep_prices, price_books
 from taximeter.llm_costs.logged_events import sold_as
@@ -33,7 +34,14 @@ from taximeter_schemas.errors import ConfigurationError
 __all__ = ["pricing", "update_pricing"]
 
 _MILLION: Final = 1_000_000
-_SHOWN: Final = ("model", "provider", "input_per_million", "output_per_million")
+_SHOWN: Final = (
+    "model",
+    "provider",
+    "input_per_million",
+    "output_per_million",
+    "source",
+    "price_version",
+)
 
 
 @click.command()
@@ -91,6 +99,8 @@ def _row(prices: PriceList, name: str) -> dict[str, Any]:
         "provider": found.provider,
         "input_per_million": _per_million(found, "text_input_tokens"),
         "output_per_million": _per_million(found, "text_output_tokens"),
+        "source": "own" if found.stated else "list",
+        "price_version": found.price_version,
     }
 
 
@@ -126,7 +136,7 @@ def _write_in_full(found: list[ModelPrices], form: Format) -> None:
 
 
 @click.command("update-pricing")
-@click.option("--from-api", is_flag=True, help="The list that litellm publishes now.")
+@click.option("--from-api", is_flag=True, help="The list that is published now.")
 @click.option("--from", "source", metavar="FILE|URL|installed", help="Or another one.")
 @click.option("--model", metavar="PROVIDER/MODEL", help="Only of this model.")
 @click.option("--manual", is_flag=True, help="State a price; asks where none is given.")
@@ -152,7 +162,8 @@ def update_pricing(
     if manual or given:
         _state(home, model, given, now)
         return
-    origin = source or (PUBLISHED if from_api else "installed")
+    published = read_config(home).prices.source or PUBLISHED
+    origin = source or (published if from_api else "installed")
     version, changes = newer_list(price_books(home), origin, now, model)
     _write_changes(changes)
     if not version.entries:
