@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from taximeter.applying_budgets import apply_budgets
     from taximeter.call_estimates import CallEstimates
+    from taximeter.choosing import choose_model, longest_answer
     from taximeter.estimates import Estimate, Estimator, estimate
     from taximeter.litellm_guard import LiteLLMGuard
     from taximeter.notebook import NotebookLedger, open_ledger
@@ -84,10 +85,12 @@ __all__ = [
     "UsageRecorded",
     "apply_budgets",
     "attribute",
+    "choose_model",
     "enforce",
     "estimate",
     "flush",
     "instrument",
+    "longest_answer",
     "metered",
     "open_ledger",
     "reading_from_response",
@@ -109,6 +112,8 @@ _HOMES = {
     "ReservationUnanswered": "taximeter_schemas.errors",
     "CallEstimates": "taximeter.call_estimates",
     "CostTracker": "taximeter.tracker",
+    "choose_model": "taximeter.choosing",
+    "longest_answer": "taximeter.choosing",
     "apply_budgets": "taximeter.applying_budgets",
     "NotebookLedger": "taximeter.notebook",
     "open_ledger": "taximeter.notebook",

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import click
 from pydantic import ValidationError
 
+from taximeter.choosing import within
 from taximeter.cli.options import Format, format_option, tag_option
 from taximeter.cli.output import write_object, write_rows
 from taximeter.cli.prices_in_force import prices_in_force
@@ -39,6 +40,7 @@ _TEXT = click.File("r", encoding="utf-8")
 @click.option("--project", "project_id", help="The same for a project, and its prices.")
 @tag_option
 @click.option("--compare", metavar="M2,M3", help="The same calls with other models.")
+@click.option("--within", "most_usd", metavar="USD", help="Of those, what costs less.")
 @click.option(
     "--batch",
     type=_TEXT,
@@ -53,20 +55,26 @@ def command(
     batch: TextIO | None,
     text: TextIO | None,
     compare: str | None,
+    most_usd: str | None,
     **asked: Any,  # noqa: ANN401 - the fields of `Asked`
 ) -> None:
     """Estimate what calls cost, and what they would do to the budgets.
 
     Every token that is given counts: with --max-output-tokens it is what they cost at
-    most. Budgets are looked at where the data directory has a ledger.
+    most. Budgets are looked at where the data directory has a ledger. With --within the
+    models that cost no more than that, the cheapest first.
     """
     calls = _calls(batch, text, asked)
     estimator = Estimator.of(prices_in_force(where))
     if compare is not None:
         others = [name.strip() for name in compare.split(",") if name.strip()]
         found = estimator.compare(_only(calls), others)
+        if most_usd is not None:
+            found = within(found, most_usd)
         _write([vars(each) for each in found], [], None, output)
         return
+    if most_usd is not None:
+        raise ConfigurationError("--within is for --compare: it chooses among models")
     found = [estimator.estimate(each) for each in calls]
     budgets = _budgets(where.data, calls, found)
     total = sum((each.cost_usd for each in found), Decimal(0))

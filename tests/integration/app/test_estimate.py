@@ -109,3 +109,16 @@ def test_text_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert _run(*arguments, "--format", "json") == 0
     (one,) = json.loads(capsys.readouterr().out)["estimates"]
     assert 300 <= one["input_tokens"] <= 600
+
+
+def test_models_that_fit_in_a_sum(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The cheapest first, none that costs more; without a choice there is no sum."""
+    call = ("--input-tokens", "1000", "--data", str(tmp_path), "--format", "json")
+    asked = ("--model", "gpt-4o", "--within", "0.001", *call)
+    assert _run(*asked, "--compare", "claude-haiku-4-5,gpt-4o-mini") == 0
+    found = json.loads(capsys.readouterr().out)["estimates"]
+    assert [one["model"] for one in found] == ["gpt-4o-mini", "claude-haiku-4-5"]
+    assert _run(*asked) == 1
+    assert "--within is for --compare" in capsys.readouterr().err
