@@ -128,6 +128,19 @@ def test_a_document_says_what_the_ledger_says(exported: Callable[..., Path]) -> 
     assert all(title in text for title in ("By model", "By user", "By day"))
 
 
+def test_a_picture_has_a_bar_and_an_amount_for_each_row(
+    exported: Callable[..., Path], data: Path, tmp_path: Path
+) -> None:
+    """Models side by side, or days; a picture of everything is no picture."""
+    drawn = exported("models.svg", "--by", "model").read_text()
+    assert drawn.count("fill: rgb(18%,43%,62%)") == 2
+    for words in ("claude-sonnet-4-5", "$6.0000", "unpriced", "by model, USD"):
+        assert words in drawn
+    none = run("export", "--data", data, "-o", tmp_path / "no.svg", "--year", "2020")
+    assert "by one dimension" in none.stderr
+    assert not (tmp_path / "no.svg").exists()
+
+
 def test_focus_adds_up_and_keeps_the_rules(exported: Callable[..., Path]) -> None:
     """A row a token class, whose costs are the ledger's, corrections as such."""
     rows = _rows(exported("focus.csv", "--format", "focus", "--account", "acme"))
@@ -191,5 +204,5 @@ def test_a_failure_leaves_the_old_file(data: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert file.read_text() == "old"
     done = run("export", "--data", data, "-o", tmp_path / "calls.doc")
-    assert "one of csv, xlsx, pdf, json, parquet, focus" in done.stderr
+    assert "one of csv, xlsx, pdf, json, parquet, svg, focus" in done.stderr
     assert [entry.name for entry in tmp_path.iterdir()] == ["calls.csv"]

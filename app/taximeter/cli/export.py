@@ -58,7 +58,8 @@ def command(
     account: str,
 ) -> None:
     """Write spend into a file: CSV, JSON or Parquet with a row for each call (or as
-    a report, with --by), a report as an Excel workbook or a PDF, or FOCUS 1.2.
+    a report, with --by), a report as an Excel workbook or a PDF, a chart as SVG (with
+    --by), or FOCUS 1.2.
     """  # noqa: D205 - click makes one paragraph of it
     form = format_of(path, given)
     wanted = Wanted(form, parse_dimensions(by), stretch, only, account)

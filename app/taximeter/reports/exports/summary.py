@@ -11,7 +11,7 @@ from taximeter.spend_report import SUMS, Stretch
 from taximeter_sinks.dimensions import Only
 from taximeter_sinks.queries import Ledger
 
-__all__ = ["Section", "Summary", "summary"]
+__all__ = ["Section", "Summary", "period_words", "summary"]
 
 _SECTIONS: Final = (
     ("model", "By model"),
@@ -56,13 +56,13 @@ def summary(ledger: Ledger, stretch: Stretch, only: Only, now: datetime) -> Summ
         )
         for by, title in _SECTIONS
     ]
-    return Summary(_period(stretch), total, sections, now)
+    return Summary(period_words(stretch), total, sections, now)
 
 
-def _period(stretch: Stretch) -> str:
+def period_words(stretch: Stretch) -> str:
     """Return the stretch in words.
 
-    >>> _period(Stretch(datetime.fromisoformat("2026-11-01T00:00+00:00"), None))
+    >>> period_words(Stretch(datetime.fromisoformat("2026-11-01T00:00+00:00"), None))
     'from 2026-11-01 00:00 (UTC)'
     """
     bounds = [("from", stretch.start), ("to", stretch.end)]

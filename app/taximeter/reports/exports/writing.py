@@ -14,7 +14,8 @@ from taximeter.reports.exports.document import write_document
 from taximeter.reports.exports.focus import COLUMNS as FOCUS_COLUMNS
 from taximeter.reports.exports.focus import focus_rows
 from taximeter.reports.exports.focus_rules import broken_rules
-from taximeter.reports.exports.summary import summary
+from taximeter.reports.exports.picture import write_picture
+from taximeter.reports.exports.summary import period_words, summary
 from taximeter.reports.exports.workbook import write_workbook
 from taximeter.reports.figures import FIGURES, figure_rows, with_shares
 from taximeter.spend_report import LIST_SUMS, SUMS, Stretch
@@ -27,7 +28,7 @@ from taximeter_sinks.table_files import arrow_table, write_csv, write_parquet
 
 __all__ = ["FORMATS", "Wanted", "export", "format_of"]
 
-FORMATS: Final = ("csv", "xlsx", "pdf", "json", "parquet", "focus")
+FORMATS: Final = ("csv", "xlsx", "pdf", "json", "parquet", "svg", "focus")
 _TABLES: Final = ("csv", "json", "parquet")
 _AMOUNTS: Final = ("cost_usd", "charged_usd")
 
@@ -93,11 +94,21 @@ def export(
             return _write_table(
                 unfinished, _ending(path), rows, FOCUS_COLUMNS, jsonable
             )
+        if wanted.form == "svg":
+            _draw(unfinished, wanted, _by(ledger, wanted))
+            return None
         if wanted.by:
             columns = (*wanted.by, *SUMS, *FIGURES, *LIST_SUMS)
             by = _by(ledger, wanted)
             return _write_table(unfinished, wanted.form, by, columns, jsonable)
         return _write_calls(unfinished, wanted, ledger, jsonable)
+
+
+def _draw(path: Path, wanted: Wanted, rows: list[dict[str, object]]) -> None:
+    if len(wanted.by) != 1:
+        raise ConfigurationError("a picture is by one dimension: give --by day, say")
+    title = f"LLM spend by {wanted.by[0]}, USD, {period_words(wanted.stretch)}"
+    write_picture(path, title, wanted.by[0], rows)
 
 
 def _by(ledger: Ledger, wanted: Wanted) -> list[dict[str, object]]:
