@@ -248,7 +248,9 @@ class CallTracker:
 
     def summary(self) -> str:
         """Return the summary as it is printed when the program ends."""
-        return summary_text(self._standing(), self.budget, self._refused)
+        return summary_text(
+            self._standing(), self.budget, self._refused, self._totals.calls()
+        )
 
     def _set_up(self) -> None:
         """For a tracker that is more: get ready, before anything is tracked."""

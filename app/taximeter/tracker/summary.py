@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
+from taximeter.tracker.calls import TrackedCall
 from taximeter.tracker.totals import ALL, Standing
 
 __all__ = ["summary_text", "usd"]
@@ -25,9 +26,15 @@ def usd(amount: Decimal) -> str:
     return f"{'-' if amount < 0 else ''}${whole}.{shown}"
 
 
-def summary_text(standing: Standing, budget: Decimal | None, refused: int) -> str:
-    """Return what was spent, on what, and how the budget stands."""
-    return "\n".join(_lines(standing, budget, refused))
+def summary_text(
+    standing: Standing,
+    budget: Decimal | None,
+    refused: int,
+    calls: Sequence[TrackedCall] = (),
+) -> str:
+    """Return what was spent, on what, by which calls, and how the budget stands."""
+    lines = [*_lines(standing, budget, refused), *_each(calls)]
+    return "\n".join(lines)
 
 
 def _lines(standing: Standing, budget: Decimal | None, refused: int) -> Iterator[str]:
@@ -66,6 +73,22 @@ def _models(standing: Standing) -> Iterator[str]:
     if rest := rows[_SHOWN:]:
         spent = sum((amount for _, amount in rest), Decimal(0))
         yield f"  {len(rest)} more models: {usd(spent)}"
+
+
+def _each(calls: Sequence[TrackedCall]) -> Iterator[str]:
+    """Say each of the latest calls; of a single one all has been said."""
+    if len(calls) < 2:  # noqa: PLR2004
+        return
+    first = max(len(calls) - _SHOWN, 0)
+    if first:
+        yield f"  the latest {_SHOWN} calls:"
+    for number, call in enumerate(calls[first:], first + 1):
+        cost = call["cost_usd"]
+        tokens = f"{call['input_tokens']:,} + {call['output_tokens']:,} tokens"
+        yield (
+            f"  {number}. {call['model']}  {tokens}  "
+            f"{'unpriced' if cost is None else usd(cost)}"
+        )
 
 
 def _calls(count: int) -> str:

@@ -349,4 +349,17 @@ def test_the_summary_says_what_was_spent_on_what() -> None:
         "  failed: 1 call",
         "  claude-sonnet-4-5  1,000 + 200 tokens  $0.006",
         "  tiny               1,000 + 200 tokens  $0.00",
+        "  1. claude-sonnet-4-5  1,000 + 200 tokens  $0.006",
+        "  2. tiny  1,000 + 200 tokens  $0.00",
     ]
+
+
+def test_a_long_summary_has_the_latest_calls() -> None:
+    """Of a thousand calls nobody reads more than the last few, by their numbers."""
+    tracker = a_tracker()
+    for number in range(12):
+        tracker.record(a_usage(event_id=an_id("call", number)))
+    told = tracker.summary().splitlines()[-11:]
+    assert told[0] == "  the latest 10 calls:"
+    assert told[1].startswith("  3. claude-sonnet-4-5  1,000 + 200 tokens")
+    assert told[-1].startswith("  12. ")

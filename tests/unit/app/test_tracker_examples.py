@@ -141,7 +141,7 @@ def test_the_history_has_each_call() -> None:
 
 
 def test_the_summary_at_the_end() -> None:
-    """Total, requests, budget, what is left, and each model."""
+    """Total, requests, budget, what is left, each model and each request."""
     tracker = a_tracker(budget=0.01)
     llm.callbacks = [tracker]
     llm.completion(**CALL)
@@ -151,6 +151,8 @@ def test_the_summary_at_the_end() -> None:
         "  budget: $0.01, $0.008465 left",
         "  gpt-4          10 + 20 tokens  $0.0015",
         "  gpt-3.5-turbo  10 + 20 tokens  $0.000035",
+        "  1. gpt-4  10 + 20 tokens  $0.0015",
+        "  2. gpt-3.5-turbo  10 + 20 tokens  $0.000035",
     ]
 
 
