@@ -27,6 +27,8 @@ ROWS = [
     "outage_memory_mib",
     "alert_p99_ms",
     "sql_p99_ms",
+    "reserve_p50_ms",
+    "reserve_p99_ms",
     "report_ms",
     "month_report_ms",
     "worker_memory_mib",

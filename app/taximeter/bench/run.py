@@ -24,6 +24,7 @@ from taximeter.bench.measures import (
     prices,
     pricing,
     reports,
+    reserving,
     sink,
 )
 from taximeter.bench.rows import TARGETS, Row
@@ -42,6 +43,8 @@ async def _with_worker_and_sink(bench: Bench) -> list[Row]:
     rows: list[Row] = []
     async with bench.stage("starting a worker and a sink") as stage:
         with stage.metering() as (worker, sink_part):
+            if bench.wanted.intersection(reserving.RESERVE_ROWS):
+                rows += await reserving.measure(bench, stage)
             if bench.wanted & _LATENCIES:
                 rows += await latency.measure(bench, stage, sink_part)
             if "cpu_growth" in bench.wanted:
@@ -59,7 +62,7 @@ _MEASURES: Final[dict[tuple[str, ...], Callable[[Bench], Awaitable[list[Row]]]]]
     ("added_p50_us", "added_p99_us"): added.measure,
     ("import_ms",): importing.measure,
     ("outage_hurt_calls", "outage_memory_mib"): outage.measure,
-    ("cpu_growth", *_LATENCIES): _with_worker_and_sink,
+    ("cpu_growth", *_LATENCIES, *reserving.RESERVE_ROWS): _with_worker_and_sink,
     ("report_ms", "month_report_ms"): reports.measure,
     ("worker_memory_mib",): memory.measure,
 }

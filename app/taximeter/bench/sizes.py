@@ -29,6 +29,7 @@ class Sizes:
     outage_seconds: float
     backlog_events: int
     latency_seconds: float
+    reservations: int
     memory_ids: int
     memory_users: int
 
@@ -59,6 +60,7 @@ FULL: Final = Sizes(
     outage_seconds=5.0,
     backlog_events=100_000,
     latency_seconds=20.0,
+    reservations=1_000,
     memory_ids=2_000_000,
     memory_users=100_000,
 )
@@ -81,6 +83,7 @@ QUICK: Final = Sizes(
     outage_seconds=2.0,
     backlog_events=20_000,
     latency_seconds=3.0,
+    reservations=100,
     memory_ids=40_000,
     memory_users=2_000,
 )
