@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from taximeter_producers.kafka import KafkaEmitter
+from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.usage import UsageRecorded
 from tests.faults.books import assert_books
 from tests.faults.installations import Installation, an_installation
 from tests.faults.own_broker import own_broker
-from tests.faults.stream import LONG, NOW, a_stream, flow
+from tests.faults.stream import LONG, a_stream, flow
 from tests.integration.processors.broker_side import BrokerSide
 from tests.waiting import eventually_async
 
@@ -43,7 +44,8 @@ async def test_a_clock_that_jumps_moves_nothing_but_the_time_of_alerts(
 
 async def raised_at(side: BrokerSide, hours: int) -> bool:
     """Tell whether an alert states a time that is so many hours from now."""
-    off = {round((each.raised_at - NOW) / HOUR) for each in await side.alerts()}
+    now = SystemClock().now()
+    off = {round((each.raised_at - now) / HOUR) for each in await side.alerts()}
     return hours in off
 
 
