@@ -213,7 +213,7 @@ def test_days_are_those_of_who_looks(browser: Browser, system: PageSystem) -> No
 
 
 def test_without_scripts_it_is_all_there(browser: Browser, system: PageSystem) -> None:
-    """The figures, and the links through them; nothing comes from elsewhere."""
+    """Figures, budgets, alerts, and links through them; nothing from elsewhere."""
     asked: list[str] = []
     with browser.new_context(base_url=system.url, java_script_enabled=False) as context:
         page = context.new_page()
@@ -224,6 +224,8 @@ def test_without_scripts_it_is_all_there(browser: Browser, system: PageSystem) -
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
         assert _usd(page, "#total") == _sum(system, _WEEK)
+        expect(page.locator("#alerts li")).not_to_have_count(0)
+        expect(page.locator(".budgets > li")).not_to_have_count(0)
         page.locator("[data-by=user]").get_by_role("link", name="bob").click()
         assert _usd(page, "#total") == _sum(system, f"{_WEEK} AND user_id = 'bob'")
     assert all(url.startswith(system.url) for url in asked)
