@@ -31,6 +31,7 @@ ROWS = [
     "reserve_p99_ms",
     "report_ms",
     "month_report_ms",
+    "reprice_s",
     "worker_memory_mib",
 ]
 WITH_RATIO = {

@@ -24,6 +24,7 @@ from taximeter.bench.measures import (
     prices,
     pricing,
     reports,
+    repricing,
     reserving,
     sink,
 )
@@ -64,6 +65,7 @@ _MEASURES: Final[dict[tuple[str, ...], Callable[[Bench], Awaitable[list[Row]]]]]
     ("outage_hurt_calls", "outage_memory_mib"): outage.measure,
     ("cpu_growth", *_LATENCIES, *reserving.RESERVE_ROWS): _with_worker_and_sink,
     ("report_ms", "month_report_ms"): reports.measure,
+    ("reprice_s",): repricing.measure,
     ("worker_memory_mib",): memory.measure,
 }
 

@@ -30,6 +30,7 @@ class Sizes:
     backlog_events: int
     latency_seconds: float
     reservations: int
+    repriced_calls: int
     memory_ids: int
     memory_users: int
 
@@ -61,6 +62,7 @@ FULL: Final = Sizes(
     backlog_events=100_000,
     latency_seconds=20.0,
     reservations=1_000,
+    repriced_calls=1_000_000,
     memory_ids=2_000_000,
     memory_users=100_000,
 )
@@ -84,6 +86,7 @@ QUICK: Final = Sizes(
     backlog_events=20_000,
     latency_seconds=3.0,
     reservations=100,
+    repriced_calls=5_000,
     memory_ids=40_000,
     memory_users=2_000,
 )
