@@ -29,7 +29,7 @@ async def _read(consumer: Any, first: int, batches: int, records: int) -> int:  
 
 
 async def test_all_that_was_done_is_committed_and_forgotten(consumer: Any) -> None:  # noqa: ANN401
-    """However many batches there were since the last time: no offset stays in memory."""
+    """However many batches there were: none of their offsets stays in memory."""
     behind = 0
     for _ in range(3):
         behind = await _read(consumer, behind, batches=50, records=10)
