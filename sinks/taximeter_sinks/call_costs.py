@@ -40,6 +40,12 @@ NARROW_LIMIT: Final = Decimal("999999.999999999999")
 """The largest amount that 8 bytes hold: what a narrow quantile is at most."""
 
 
+_NET: Final = (
+    "CASE WHEN added_usd IS NULL THEN cost_usd "
+    "ELSE coalesce(cost_usd, 0) + added_usd END"
+)
+
+
 def call_costs_query(
     by: Sequence[str],
     start: datetime | None = None,
@@ -69,23 +75,37 @@ def call_costs_query(
     """
     spend = spend_query(by, start, end, time_zone, limit, version, only)
     charges, where = charges_table(version), chosen(start, end, only)
-    net = _net_costs(by, charges, where, narrow=narrow)
-    calls = placed_in_time(charges, by, time_zone, where, net)
-    same = " AND ".join(f"s.{n} IS NOT DISTINCT FROM f.{n}" for n in quoted(by))
+    costs = placed_in_time(
+        charges, by, time_zone, where, _net_costs(by, charges, where, narrow=narrow)
+    )
+    odd = f"{where} AND (unusual OR status <> 'ok')"
+    others = placed_in_time(charges, by, time_zone, odd, _others(by, charges, where))
+    grouped = f"GROUP BY {places(by)}" if by else ""
     query = f"""
+        WITH added AS MATERIALIZED (
+            SELECT adjusts AS call_id, sum(cost_usd) AS added_usd FROM {charges}
+            WHERE adjusts IS NOT NULL AND cost_usd IS NOT NULL GROUP BY adjusts
+        )
         SELECT s.*, input_tokens + output_tokens - coalesce(unpriced_tokens, 0)
                 AS priced_tokens,
-            coalesce(ok_calls, 0) AS ok_calls, quantiles[1] AS median_usd,
-            quantiles[2] AS p95_usd
+            calls - coalesce(failed_calls, 0) AS ok_calls,
+            quantiles[1] AS median_usd, quantiles[2] AS p95_usd
         FROM ({spend}) AS s LEFT JOIN (
-            SELECT {keys(by)}
-                sum(unpriced_tokens)::BIGINT AS unpriced_tokens,
-                count(*) FILTER (ok) AS ok_calls,
-                quantile_disc(net_usd, [0.5, 0.95]) AS quantiles
-            FROM {calls} {f"GROUP BY {places(by)}" if by else ""}
-        ) AS f ON {same or "true"}
+            SELECT {keys(by)} quantile_disc(net_usd, [0.5, 0.95]) AS quantiles
+            FROM {costs} {grouped}
+        ) AS c ON {_same("c", by)} LEFT JOIN (
+            SELECT {keys(by)} sum(unpriced_tokens)::BIGINT AS unpriced_tokens,
+                count(*) FILTER (failed) AS failed_calls
+            FROM {others} {grouped}
+        ) AS o ON {_same("o", by)}
     """  # noqa: S608
     return f"SELECT * FROM ({query}) ORDER BY {order(by)}" if by else query  # noqa: S608
+
+
+def _same(other: str, by: Sequence[str]) -> str:
+    named = quoted(by)
+    same = [f"s.{name} IS NOT DISTINCT FROM {other}.{name}" for name in named]
+    return " AND ".join(same) or "true"
 
 
 def calls_query(
@@ -109,38 +129,44 @@ def calls_query(
 
 
 def _net_costs(by: Sequence[str], charges: str, where: str, *, narrow: bool) -> str:
-    """Return charges, calls with `net_usd`: their cost with all that was added since.
+    """Return calls with `net_usd`: their cost with all that was added since.
 
-    `unpriced_tokens` are those of what has no price, and `ok` a call that went well. A
-    usual call that nothing was added to says its cost in 8 bytes; only the others are
+    A usual call that nothing was added to says its cost in 8 bytes; only the others are
     looked at more closely.
     """
     usual = "usual_cost_usd" if narrow else "usual_cost_usd::DECIMAL(38, 12)"
-    odd = _narrowed("net_usd") if narrow else "net_usd"
-    # Named one by one: behind a UNION DuckDB would read all columns for a *.
-    columns = listed(dict.fromkeys(["occurred_at", *map(_column, by)]))
-    facts = f"{columns}kind, status, input_tokens, output_tokens"
     net = "coalesce(cost_usd, 0) + added_usd"
+    more = _narrowed(net) if narrow else net
+    unusual = _narrowed(_NET) if narrow else _NET
+    # Named one by one: behind a UNION DuckDB would read all columns for a *.
+    columns = _columns(by)
     return f"""(
-        WITH added AS MATERIALIZED (
-            SELECT adjusts AS call_id, sum(cost_usd) AS added_usd FROM {charges}
-            WHERE adjusts IS NOT NULL AND cost_usd IS NOT NULL GROUP BY adjusts
-        )
-        SELECT {columns}status = 'ok' AS ok, 0 AS unpriced_tokens, {usual} AS net_usd
+        SELECT {columns}{usual} AS net_usd
         FROM {charges} ANTI JOIN added ON call_id = event_id {where} AND NOT unusual
         UNION ALL
-        SELECT {columns}kind = 'charge' AND status = 'ok',
-            CASE WHEN net_usd IS NULL THEN input_tokens + output_tokens ELSE 0 END,
-            CASE WHEN kind = 'charge' THEN {odd} END
-        FROM (
-            SELECT {facts}, {net} AS net_usd
-            FROM {charges} JOIN added ON call_id = event_id {where} AND NOT unusual
-            UNION ALL
-            SELECT {facts}, CASE WHEN added_usd IS NULL THEN cost_usd ELSE {net} END
-            FROM {charges} LEFT JOIN added ON call_id = event_id
-            {where} AND unusual
-        )
+        SELECT {columns}{more}
+        FROM {charges} JOIN added ON call_id = event_id {where} AND NOT unusual
+        UNION ALL
+        SELECT {columns}CASE WHEN kind = 'charge' THEN {unusual} END
+        FROM {charges} LEFT JOIN added ON call_id = event_id {where} AND unusual
     )"""  # noqa: S608
+
+
+def _others(by: Sequence[str], charges: str, where: str) -> str:
+    """Return what `failed`, and what has no price with its `unpriced_tokens`."""
+    columns = _columns(by)
+    return f"""(
+        SELECT {columns}kind = 'charge' AS failed, 0 AS unpriced_tokens
+        FROM {charges} {where} AND status <> 'ok'
+        UNION ALL
+        SELECT {columns}false, input_tokens + output_tokens
+        FROM {charges} LEFT JOIN added ON call_id = event_id
+        {where} AND unusual AND {_NET} IS NULL
+    )"""  # noqa: S608
+
+
+def _columns(by: Sequence[str]) -> str:
+    return listed(dict.fromkeys(["occurred_at", *map(_column, by)]))
 
 
 def _column(dimension: str) -> str:
@@ -158,8 +184,7 @@ def _narrowed(amount: str) -> str:
 def _with_net(charges: str, where: str) -> str:
     """Return charges with `net_usd`: what the call cost with all that was added."""
     return f"""(
-        SELECT * EXCLUDE (call_id), CASE WHEN added_usd IS NULL THEN cost_usd
-            ELSE coalesce(cost_usd, 0) + added_usd END AS net_usd
+        SELECT * EXCLUDE (call_id), {_NET} AS net_usd
         FROM (SELECT * FROM {charges} {where}) AS chosen LEFT JOIN (
             SELECT adjusts AS call_id, sum(cost_usd) AS added_usd,
                 sum(input_tokens) AS added_input, sum(output_tokens) AS added_output
