@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -14,6 +15,10 @@ from taximeter.broker.ladder import broker
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+# What is started in the background ignores Ctrl-C, and so would what tests start and
+# interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The one setting that tests are meant to be given from outside: where Kafka is.
 _KEPT = {"TAXIMETER_BOOTSTRAP"}
