@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from tests.integration.wrapping.test_batches import lines, row
 from tests.integration.wrapping.test_openai_client import CHAT, RESPONSES, agrees
 from tests.proving import proves
 from tests.replaying import Replay, Reply
+from tests.tracking import all_told
 from tests.waiting import eventually, eventually_async
 
 PROMPT = "planted-prompt-7f3a"
@@ -30,7 +31,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(autouse=True)
-def _callback(events: Events) -> Iterator[None]:
+async def _callback(events: Events) -> AsyncIterator[None]:
+    await all_told()  # of calls of the tests before this one
     litellm.callbacks = [taximeter.LiteLLMCallback(events.meter, source="litellm")]
     yield
     reset: Any = litellm.logging_callback_manager._reset_all_callbacks
@@ -119,10 +121,10 @@ async def test_the_router(to: dict[str, Any], provider: Replay, events: Events) 
     provider.answers(answers.error(500), answers.error(500), done)
     await router.acompletion(model="gpt-4o", messages=ASKED)
 
-    async def all_told() -> bool:
+    async def there() -> bool:
         return len(events.all()) == 3
 
-    await eventually_async(all_told)  # some of it in tasks of this loop
+    await eventually_async(there)  # some of it in tasks of this loop
     first, second, last = sorted(told(events, 3), key=lambda one: one.occurred_at)
     assert [first.model, second.model, last.model] == ["gpt-4o", "gpt-4o", "gpt-4.1"]
     assert [one.status for one in (first, second, last)] == ["error", "error", "ok"]

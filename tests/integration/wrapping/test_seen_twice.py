@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from tests.integration.wrapping.conftest import KEY, Events
 from tests.integration.wrapping.test_openai_client import CHAT
 from tests.proving import proves
 from tests.replaying import Replay
+from tests.tracking import all_told
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -30,7 +31,8 @@ image_generation: Any = litellm.image_generation
 
 
 @pytest.fixture(autouse=True)
-def _both(events: Events) -> Iterator[None]:
+async def _both(events: Events) -> AsyncIterator[None]:
+    await all_told()  # of calls of the tests before this one
     litellm.callbacks = [taximeter.LiteLLMCallback(events.meter, source="litellm")]
     taximeter.instrument()
     yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import Timer
@@ -26,6 +26,7 @@ from taximeter_producers.litellm_callback import LiteLLMCallback
 from taximeter_producers.meter import Meter
 from taximeter_schemas.ids import response_event_id
 from taximeter_schemas.usage import EmittedEvent, UsageNotUnderstood, UsageRecorded
+from tests.tracking import all_told
 
 CALL: dict[str, Any] = {
     "model": "openai/gpt-4o-mini",
@@ -40,8 +41,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture
-def emitter() -> Iterator[MemoryEmitter]:
+async def emitter() -> AsyncIterator[MemoryEmitter]:
     """An emitter that litellm's callbacks fill."""
+    await all_told()  # of calls of the tests before this one
     emitter = MemoryEmitter()
     litellm.callbacks = [LiteLLMCallback(emitter, source="tests")]
     yield emitter
