@@ -48,8 +48,6 @@ _TICK_SECONDS = 0.05
 _REPORT_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
 _LAST_SECONDS = 10.0
-# Of some 64 KiB each, or one large record; Faust would take in 4,096 of them.
-_WAITING_MESSAGES = 256
 _CRASHED = 70
 _DONE = 0
 
@@ -128,7 +126,6 @@ def _new_app(config: WorkerConfig) -> _MeterApp:
         topic_disable_leader=True,
         topic_allow_declare=False,  # the registry's topics exist already
         stream_wait_empty=False,
-        stream_buffer_maxsize=_WAITING_MESSAGES,
         # Faust acknowledges an event whose agent raised, and has no setting against
         # it any more: what counts is the progress row, not Kafka's offsets.
         web_enabled=False,

@@ -44,8 +44,3 @@ async def test_a_batch_that_is_not_done_is_not_committed(consumer: Any) -> None:
     await consumer._add_gap(USAGE, behind, behind + 9)
     await _read(consumer, behind + 10, batches=2, records=10)
     assert consumer._new_offset(USAGE) == behind + 9
-
-
-async def test_what_waits_in_memory_is_bounded(consumer: Any) -> None:  # noqa: ANN401
-    """A record may have a megabyte, and Faust lets 4,096 messages wait."""
-    assert consumer.app.conf.stream_buffer_maxsize <= 256
