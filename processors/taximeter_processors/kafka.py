@@ -358,16 +358,22 @@ async def read_log(
                 yield records
 
 
-async def follow(bootstrap: str, topic: str) -> AsyncIterator[LogRecord | None]:
-    """Yield every record of a one-partition topic, and go on as new ones come.
+async def follow(
+    bootstrap: str, topic: str, start: int = 0
+) -> AsyncIterator[LogRecord | None]:
+    """Yield records of a one-partition topic from an offset on, and new ones.
 
     A None says that all which was there at the start has been yielded.
+
+    Raises:
+        KafkaError: it cannot be read.
     """
     at = TopicPartition(topic, 0)
     async with _consumer(bootstrap) as consumer:
         consumer.assign([at])
-        await consumer.seek_to_beginning(at)
+        first = (await consumer.beginning_offsets([at]))[at]
         present = (await consumer.end_offsets([at]))[at]
+        consumer.seek(at, max(start, first))
         caught_up = False
         while True:
             if not caught_up and await consumer.position(at) >= present:
