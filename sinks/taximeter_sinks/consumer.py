@@ -131,7 +131,8 @@ class RecordSource:
         consumer = self._consumer or await self._connected()
         now = asyncio.get_running_loop().time()
         if now >= self._look_at:
-            await asyncio.wait_for(self._assign(consumer), _ANSWER_SECONDS)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._assign(consumer)
             complete = {tp.topic for tp in self._assigned} == set(self._topics)
             self._look_at = now + (_LOOK_AGAIN_SECONDS if complete else _LOOK_SECONDS)
         return consumer
@@ -151,7 +152,8 @@ class RecordSource:
             max_partition_fetch_bytes=_PARTITION_BYTES,
         )
         try:
-            await asyncio.wait_for(consumer.start(), _ANSWER_SECONDS)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await consumer.start()
         except BaseException:
             await consumer.stop()
             raise

@@ -231,7 +231,8 @@ class _Loop:
             *(self._config.ledger, error.reason, self._config.retry_seconds),
         )
         try:
-            await asyncio.wait_for(self._stop.wait(), self._config.retry_seconds)
+            async with asyncio.timeout(self._config.retry_seconds):
+                await self._stop.wait()
         except TimeoutError:
             if error.fatal:
                 await self._reopen()

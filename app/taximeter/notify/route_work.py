@@ -133,7 +133,8 @@ class RouteWork:
         if until is not None:
             seconds = min(seconds, (until - self._clock.now()).total_seconds())
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._woken.wait(), max(seconds, 0.01))
+            async with asyncio.timeout(max(seconds, 0.01)):
+                await self._woken.wait()
 
     def _say(self, words: str, *facts: object) -> None:
         _log.warning(f"route %s: {words}", self._route.name, *facts)

@@ -95,7 +95,8 @@ async def test_an_example_sends_its_events(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 120)
+    async with asyncio.timeout(120):
+        out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     assert [line[-1] for line in out.decode().replace("}", "").split("\n")[:2]] == [
         "1",
@@ -140,7 +141,8 @@ async def test_opentelemetry_alone_is_a_client(
             str(CLIENTS / "opentelemetry" / "trace_calls.py"),
             env=environment() | said,
         )
-        assert await asyncio.wait_for(process.wait(), 120) == 0
+        async with asyncio.timeout(120):
+            assert await process.wait() == 0
     records = await read_topic(bootstrap, topics.usage)
     now = SystemClock().now()
     (event,) = [one for record in records for one in read_record(record.value, now)]
@@ -162,6 +164,7 @@ async def test_an_example_without_a_token_says_so(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 120)
+    async with asyncio.timeout(120):
+        out, _ = await process.communicate()
     assert process.returncode != 0
     assert b"token" in out

@@ -64,7 +64,8 @@ async def _first(address: str) -> bytes | None:
         TOPICS.usage.name, bootstrap_servers=address, auto_offset_reset="earliest"
     )
     async with consumer:
-        record = await asyncio.wait_for(consumer.getone(), 20)
+        async with asyncio.timeout(20):
+            record = await consumer.getone()
     return record.value
 
 

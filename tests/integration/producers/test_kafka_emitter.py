@@ -141,10 +141,12 @@ async def test_what_the_broker_finds_too_large_is_halved(
     await create_small_topic(bootstrap, small)
     events = [a_usage(endpoint="/" + "x" * 200) for _ in range(60)]
     async with KafkaEmitter(bootstrap, small, compression=None) as emitter:
-        await asyncio.wait_for(emitter.deliver(events), 60)
+        async with asyncio.timeout(60):
+            await emitter.deliver(events)
         unsendable = a_usage(tags={f"{n}" * 100: "x" * 256 for n in range(8)})
         with pytest.raises(EventTooLarge):
-            await asyncio.wait_for(emitter.deliver([unsendable]), 60)
+            async with asyncio.timeout(60):
+                await emitter.deliver([unsendable])
         stats = emitter.stats()
     assert (stats.delivered, stats.lost, stats.pending) == (60, 1, 0)
     assert ids(await in_kafka(bootstrap, small)) == ids(events)

@@ -179,7 +179,8 @@ async def test_a_task_that_is_cancelled(
             begun.set()
 
     task = asyncio.create_task(read())
-    await asyncio.wait_for(begun.wait(), 30)
+    async with asyncio.timeout(30):
+        await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -137,6 +137,19 @@ async def test_an_attempt_under_way_is_carried_to_its_end() -> None:
     assert written.events() == ["AlertRouted", "AlertDelivered"]
 
 
+async def test_a_route_that_is_woken_and_stopped_at_once_is_stopped() -> None:
+    """Who was shut out wakes its routes and ends them in the same breath."""
+    work = _work(Written(), DeliveryState(), FakeTarget())
+    running = asyncio.create_task(work.run())
+    await asyncio.sleep(0)
+    work.wake()
+    await asyncio.sleep(0)
+    running.cancel()
+
+    await asyncio.wait([running], timeout=5)
+    assert running.cancelled()
+
+
 async def test_a_target_that_breaks_is_a_refusal() -> None:
     """An error of one target, whatever it says, ends no other route."""
     written, state = Written(), _state()

@@ -314,7 +314,8 @@ async def test_a_rebalance_does_not_wait_for_what_is_being_opened(
     owned.kafka.clear()
     await owned.partitions.own({0, 1})
     await owned.partitions.tick()
-    await asyncio.wait_for(owned.partitions.own({0}), 5)
+    async with asyncio.timeout(5):
+        await owned.partitions.own({0})
     owned.kafka.set()
     await owned.opens(1)
     assert len(owned.works) == 1
@@ -325,7 +326,8 @@ async def test_an_opening_goes_on_when_its_partition_stays_ours(owned: Owned) ->
     owned.kafka.clear()
     await owned.partitions.own({0, 1})
     await owned.partitions.tick()
-    await asyncio.wait_for(owned.partitions.own({0, 1, 2}), 5)
+    async with asyncio.timeout(5):
+        await owned.partitions.own({0, 1, 2})
     owned.kafka.set()
     await owned.opens(3)
     assert len(owned.works) == 3
@@ -339,8 +341,10 @@ async def test_work_goes_on_while_another_partition_is_being_opened(
     await owned.partitions.own({0, 1})
     await owned.partitions.tick()
     delivery = Delivery(5)
-    await asyncio.wait_for(owned.takes(delivery), 5)
-    await asyncio.wait_for(owned.partitions.tick(), 5)
+    async with asyncio.timeout(5):
+        await owned.takes(delivery)
+    async with asyncio.timeout(5):
+        await owned.partitions.tick()
     assert (owned.works[0].flushed, delivery.acknowledged) == ([5], 1)
 
 

@@ -25,8 +25,10 @@ async def test_a_reading_that_is_cancelled_while_it_connects_leaves_nothing() ->
 
     async with serving(silent) as port:
         reading = asyncio.create_task(read(port))
-        await asyncio.wait_for(asked.wait(), 10)
+        async with asyncio.timeout(10):
+            await asked.wait()
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
-        await asyncio.wait_for(gone.wait(), 10)
+        async with asyncio.timeout(10):
+            await gone.wait()
     gc.collect()  # a consumer that nobody closed would say so here
