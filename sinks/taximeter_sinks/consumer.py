@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
+from taximeter_schemas.lost_connections import lost_is_an_error
 from taximeter_schemas.topics import Topic, Topics
 from taximeter_sinks.decode import Place, RawRecord
 
@@ -66,11 +67,12 @@ class RecordSource:
     async def fetch(self, wait_seconds: float) -> list[RawRecord]:
         """Return the next records, or none after a while. Never raises for Kafka."""
         try:
-            consumer = await self._ready()
-            if not self._assigned:
-                await asyncio.sleep(wait_seconds)
-                return []
-            found = await self._found(consumer, wait_seconds)
+            with lost_is_an_error():
+                consumer = await self._ready()
+                if not self._assigned:
+                    await asyncio.sleep(wait_seconds)
+                    return []
+                found = await self._found(consumer, wait_seconds)
         except (KafkaError, OSError, TimeoutError) as error:
             self._say_away(error)
             await asyncio.sleep(_RETRY_SECONDS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -13,12 +12,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
-    KafkaError,
     TopicAlreadyExistsError,
     for_code,
 )
 from aiokafka.structs import TopicPartition
 
+from taximeter.broker.unavailable import unavailable_means
 from taximeter_schemas.errors import BrokerUnavailable, ConfigurationError
 from taximeter_schemas.topics import Topic, Topics
 
@@ -105,7 +104,7 @@ async def end_offsets(bootstrap: str, topics: Iterable[Topic]) -> dict[str, list
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, request_timeout_ms=int(_PATIENCE_SECONDS * 1000)
     )
-    async with _unavailable_means(bootstrap):
+    with unavailable_means(bootstrap):
         try:
             await consumer.start()
             ends = await consumer.end_offsets(places)
@@ -164,7 +163,7 @@ async def _count(
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level="read_committed"
     )
-    async with _unavailable_means(bootstrap):
+    with unavailable_means(bootstrap):
         try:
             await consumer.start()
             places = {TopicPartition(topic.name, p): at for p, at in starts.items()}
@@ -200,37 +199,12 @@ async def _admin(
         bootstrap_servers=bootstrap, request_timeout_ms=int(seconds * 1000)
     )
     try:
-        async with _unavailable_means(bootstrap):
+        with unavailable_means(bootstrap):
             async with asyncio.timeout(seconds):
                 await admin.start()
             yield admin
     finally:
         await admin.close()
-
-
-@asynccontextmanager
-async def _unavailable_means(bootstrap: str) -> AsyncIterator[None]:
-    try:
-        with _quiet(logging.getLogger("aiokafka")):
-            yield
-    except TimeoutError:
-        raise BrokerUnavailable(bootstrap, "it does not answer in time") from None
-    except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(bootstrap, str(error)) from error
-
-
-class _quiet:  # noqa: N801 - reads as a statement
-    """Keep a logger from reporting what is about to be raised anyway."""
-
-    def __init__(self, logger: logging.Logger) -> None:
-        self._logger = logger
-
-    def __enter__(self) -> None:
-        self._before = self._logger.level
-        self._logger.setLevel(logging.CRITICAL)
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.setLevel(self._before)
 
 
 async def _reach(bootstrap: str, seconds: float) -> None:

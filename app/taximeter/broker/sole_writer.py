@@ -16,6 +16,7 @@ from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
 from taximeter.broker.admin import check_broker
 from taximeter_schemas.errors import BrokerUnavailable, TakenOver
+from taximeter_schemas.lost_connections import lost_is_an_error
 from taximeter_schemas.topics import Topic
 
 __all__ = ["Line", "SoleWriter"]
@@ -56,8 +57,9 @@ class SoleWriter:
         """Shut out who wrote under this name before; what it left open is undone."""
         await check_broker(self._bootstrap)
         try:
-            async with asyncio.timeout(_ACKNOWLEDGED_SECONDS):
-                await self._producer.start()
+            with lost_is_an_error():
+                async with asyncio.timeout(_ACKNOWLEDGED_SECONDS):
+                    await self._producer.start()
         except (KafkaError, OSError, TimeoutError) as error:
             await self._stop()
             raise self._unavailable(error) from error
@@ -77,8 +79,9 @@ class SoleWriter:
             BrokerUnavailable: nobody knows whether it was written.
         """
         try:
-            async with self._turn, asyncio.timeout(_ACKNOWLEDGED_SECONDS):
-                await self._write(lines)
+            with lost_is_an_error():
+                async with self._turn, asyncio.timeout(_ACKNOWLEDGED_SECONDS):
+                    await self._write(lines)
         except (ProducerFenced, IllegalOperation, AssertionError):
             # The last two: aiokafka's sender, a task of its own, was told of the
             # successor between two of our steps, and there is no transaction any more.

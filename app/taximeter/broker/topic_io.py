@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from taximeter.broker.admin import check_broker, end_offsets
+from taximeter.broker.unavailable import unavailable_means
 from taximeter_schemas.errors import BrokerUnavailable
 from taximeter_schemas.topics import Topic
 
 __all__ = ["TopicRecord", "follow_topic", "publish", "read_topic", "scan_topic"]
 
+_log: Final = logging.getLogger(__name__)
+_AGAIN_SECONDS: Final = 1.0
 _FETCH_MS: Final = 500
 _QUIET_FETCHES: Final = 4
 _ACKNOWLEDGED_SECONDS: Final = 20.0
@@ -76,12 +78,20 @@ async def follow_topic(
         BrokerUnavailable: no broker answers at the start.
     """
     await check_broker(bootstrap)
-    async with _consumer(bootstrap, topic, topic.partitions) as consumer:
-        for partition, offset in (next_offsets or {}).items():
-            consumer.seek(TopicPartition(topic.name, partition), offset)
-        while True:
-            if fetched := await _fetch(consumer):
-                yield fetched
+    following = dict(next_offsets or {})
+    while True:
+        try:
+            async with _consumer(bootstrap, topic, topic.partitions) as consumer:
+                for partition, offset in following.items():
+                    consumer.seek(TopicPartition(topic.name, partition), offset)
+                while True:
+                    fetched = await _fetch(consumer)
+                    following |= {one.partition: one.offset + 1 for one in fetched}
+                    if fetched:
+                        yield fetched
+        except BrokerUnavailable as error:
+            _log.warning("%s: %s; going on in a moment", topic.name, error)
+            await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def publish(
@@ -106,7 +116,7 @@ async def publish(
         compression_type=compression,
         max_request_size=_MAX_REQUEST_BYTES,
     )
-    with _unavailable_means(bootstrap):
+    with unavailable_means(bootstrap):
         async with asyncio.timeout(_ACKNOWLEDGED_SECONDS):
             await producer.start()
             try:
@@ -130,7 +140,7 @@ async def _consumer(
         enable_auto_commit=False,
         max_partition_fetch_bytes=16 * 1024 * 1024,
     )
-    with _unavailable_means(bootstrap):
+    with unavailable_means(bootstrap):
         try:
             await consumer.start()
             places = [TopicPartition(topic.name, p) for p in range(partitions)]
@@ -155,19 +165,3 @@ async def _reached(consumer: Any, topic: Topic, ends: Sequence[int]) -> bool:  #
         if await consumer.position(TopicPartition(topic.name, partition)) < end:
             return False
     return True
-
-
-@contextmanager
-def _unavailable_means(bootstrap: str) -> Iterator[None]:
-    """Say in one line what aiokafka would log at length."""
-    logger = logging.getLogger("aiokafka")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    except TimeoutError:
-        raise BrokerUnavailable(bootstrap, "it does not answer in time") from None
-    except (KafkaError, OSError) as error:
-        raise BrokerUnavailable(bootstrap, str(error)) from error
-    finally:
-        logger.setLevel(before)
