@@ -50,9 +50,6 @@ class Added:
     def __init__(self) -> None:
         self.cost_pico = self.calls = self.unpriced = self.tokens = 0
 
-    def __bool__(self) -> bool:
-        return any((self.cost_pico, self.calls, self.unpriced, self.tokens))
-
 
 AddedKey = tuple[str, int]
 """The id of a subject, and the start of a window in epoch seconds."""
@@ -71,7 +68,7 @@ class _Window:
         self.others = defaultdict[tuple[str, str], Added](Added)
 
     def rows(self) -> Iterator[tuple[SubjectKind, str, Added]]:
-        if self.all:
+        if self.users:  # else only what was counted elsewhere is in this window
             yield "all", "", self.all
         for (kind, name), row in self.others.items():
             yield kind, name, row

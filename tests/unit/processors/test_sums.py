@@ -68,6 +68,14 @@ def test_unpriced_calls_are_counted_and_not_free() -> None:
     assert alices(stored) == Partial("5", 2, 1, 20, 1)
 
 
+def test_what_adds_nothing_is_in_every_row_all_the_same() -> None:
+    """A correction that changes no token: all of its rows say how far they go."""
+    stored = stored_after({}, (amounts(0, calls=0, tokens=0), 4))
+    rows = [decode_row(key, value) for key, value in stored.items()]
+    assert {row.kind for row in rows} == {"all", "user", "model", "project"}
+    assert {row.partial for row in rows} == {Partial("0", 0, 0, 0, 4)}
+
+
 def test_only_what_changed_is_written() -> None:
     """Only rows that were added to since the last flush are stated."""
     sums = PartialSums({}, 4)
