@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from taximeter_processors.kinds import identify
 from taximeter_processors.recount import Recount
-from taximeter_processors.sums import Added
 from taximeter_processors.windows import window_start
 from taximeter_schemas.charges import UsagePriced
 from taximeter_schemas.money import pico_from_usd
@@ -144,8 +143,3 @@ def test_what_is_asked_for_is_counted_from_the_first_call_on(
             if place in must
         }
         assert found == must
-
-
-def test_sums_that_nothing_was_added_to_are_no_rows() -> None:
-    """A window that only other kinds count in leaves the sum over all alone."""
-    assert not Added()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taximeter_processors.charging import Amounts
-from taximeter_processors.sums import PartialSums, decode_row, row_key, stated
+from taximeter_processors.sums import Added, PartialSums, decode_row, row_key, stated
 from taximeter_processors.windows import window_start
 from taximeter_schemas.charges import UnpricedReason
 from taximeter_schemas.partitioning import partition_of
@@ -74,6 +74,16 @@ def test_what_adds_nothing_is_in_every_row_all_the_same() -> None:
     rows = [decode_row(key, value) for key, value in stored.items()]
     assert {row.kind for row in rows} == {"all", "user", "model", "project"}
     assert {row.partial for row in rows} == {Partial("0", 0, 0, 0, 4)}
+
+
+def test_a_window_that_only_other_kinds_count_in_has_only_their_rows() -> None:
+    """What is recounted for a kind leaves the row over everything alone."""
+    sums, more = PartialSums({}, 4), Added()
+    more.calls = 1
+    sums.add_all("endpoint", {("/answer", 900): more})
+    assert [decode_row(row.key, row.value).kind for row in sums.changed()] == [
+        "endpoint"
+    ]
 
 
 def test_only_what_changed_is_written() -> None:
