@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import duckdb
 
 from taximeter_schemas.errors import LedgerUnavailable
 
-__all__ = ["load_extension", "open_for_reading", "open_for_writing"]
+__all__ = ["ROW_GROUP", "load_extension", "open_for_reading", "open_for_writing"]
 
 _LOCK_PATIENCE_SECONDS: Final = 10.0
 _LOCK_PAUSE_SECONDS: Final = 0.1
@@ -28,6 +29,14 @@ _LOCKED: Final = "Could not set lock"
 # 16 MB that is half the cost of a row; the log is read back after a crash, so that it
 # should not grow without need either.
 _CHECKPOINT_AT: Final = "64MB"
+
+ROW_GROUP: Final = 20_480
+"""How many rows the ledger's file keeps together; DuckDB's own number is 122,880.
+
+Of a transaction with more rows than that the whole groups go straight to their place
+and not into the log, and the last, unfilled group, which each checkpoint writes anew,
+is a sixth as large: a row costs half as much.
+"""
 
 _Config = dict[str, str | bool | int | float | list[str]]
 
@@ -65,12 +74,13 @@ def open_for_writing(
         "memory_limit": memory_limit,
         "threads": threads,
         "checkpoint_threshold": _CHECKPOINT_AT,
+        "temp_directory": f"{path}.tmp",
     }
     deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return _connected(path, _OFFLINE | settings, read_only=False)
+            return _in_small_groups(path, _OFFLINE | settings)
         except (duckdb.Error, OSError) as error:
             if _LOCKED not in str(error) or time.monotonic() > deadline:
                 raise LedgerUnavailable(path, _reason(error)) from error
@@ -98,8 +108,36 @@ def open_for_reading(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         ledger.close()
 
 
+def _in_small_groups(path: Path, config: _Config) -> duckdb.DuckDBPyConnection:
+    """Open a file for writing in groups of `ROW_GROUP`, under its usual name.
+
+    DuckDB takes that number when a file is attached and at no other time, while every
+    session begins in the file that was there first: so that one is replaced.
+    """
+    ledger = _begun_elsewhere(path.name, config)
+    if ledger is None:
+        return _connected(path, config)
+    try:
+        (name,) = ledger.execute("SELECT current_database()").fetchall()[0]
+        file, quoted = str(path).replace("'", "''"), name.replace('"', '""')
+        ledger.execute(
+            f"ATTACH OR REPLACE '{file}' AS \"{quoted}\" (ROW_GROUP_SIZE {ROW_GROUP})"
+        )
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
+
+
+def _begun_elsewhere(name: str, config: _Config) -> duckdb.DuckDBPyConnection | None:
+    """Return a session in an empty file of a name, if a disk has room for one."""
+    with suppress(OSError, duckdb.IOException), TemporaryDirectory() as away:
+        return _connected(Path(away) / name, config)
+    return None
+
+
 def _connected(
-    path: Path, config: _Config, *, read_only: bool
+    path: Path, config: _Config, *, read_only: bool = False
 ) -> duckdb.DuckDBPyConnection:
     ledger = duckdb.connect(str(path), read_only=read_only, config=config)
     ledger.execute("SET GLOBAL TimeZone = 'UTC'")
