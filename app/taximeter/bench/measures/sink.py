@@ -27,7 +27,7 @@ async def measure(bench: Bench) -> list[Row]:
     detail = (
         f"{rows:,} rows in records of up to 100, {found['commits']} commits, "
         f"{found['rows_per_cpu_second']:,.0f} rows per CPU second; "
-        "reference: 10,000 rows a transaction"
+        "reference: 25,000 rows a transaction"
     )
     return [row_of_pairs("sink", pairs, detail)]
 
