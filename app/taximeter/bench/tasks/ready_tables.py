@@ -13,12 +13,11 @@ from taximeter_sinks.decode import RawRecord, decode_charges
 from taximeter_sinks.ledger_file import open_for_writing
 from taximeter_sinks.ledger_rows import insert_charges
 from taximeter_sinks.migrate import migrate
+from taximeter_sinks.sink import SinkConfig
 
 __all__ = ["run"]
 
 _ROWS: Final = 25_000
-# As the sink opens its own, see SinkConfig.
-_MEMORY_LIMIT, _THREADS = "512MB", 2
 
 
 def run(facts: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +28,7 @@ def run(facts: dict[str, Any]) -> dict[str, Any]:
         [RawRecord(charges.name, *record) for record in records]
     ).table
     path = Path(facts["ledger"])
-    ledger = open_for_writing(path, _MEMORY_LIMIT, _THREADS)
+    ledger = open_for_writing(path, SinkConfig.memory_limit, SinkConfig.threads)
     migrate(ledger, path)
     started = perf_counter()
     for first in range(0, table.num_rows, _ROWS):
