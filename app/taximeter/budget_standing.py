@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from taximeter_sinks.quack import sql_literal
 from taximeter_sinks.queries import Ledger
+from taximeter_sinks.sql_text import sql_literal
 
 __all__ = ["budget_standing"]
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from taximeter_schemas.budgets import BudgetDefined, BudgetStatus, PlanAssigned
 from taximeter_schemas.subjects import tag_of
-from taximeter_sinks.quack import sql_literal
 from taximeter_sinks.queries import Ledger
+from taximeter_sinks.sql_text import sql_literal
 
 __all__ = ["budgets_in_force", "plans_assigned", "statuses_that_count"]
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from taximeter_schemas.usage import Usage
 from taximeter_sinks.parsed_charges import SECONDS_UNITS
-from taximeter_sinks.quack import sql_literal
+from taximeter_sinks.sql_text import sql_literal
 
 __all__ = ["FACTS", "CallFilter", "Extent", "calls_query", "extent_query", "stretches"]
 

@@ -13,7 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from taximeter_schemas.errors import ConfigurationError
-from taximeter_sinks.quack import sql_literal
+from taximeter_sinks.sql_text import sql_literal
 
 __all__ = [
     "DIMENSIONS",

@@ -17,8 +17,8 @@ from taximeter_schemas.subjects import (
 )
 from taximeter_sinks.charge_sums import CALLS, TOKENS, charges_table
 from taximeter_sinks.dimensions import QUARTER, is_dimension, quoted, within
-from taximeter_sinks.quack import sql_literal
 from taximeter_sinks.rolled_sums import Wanted, rolled_sums
+from taximeter_sinks.sql_text import sql_literal
 
 __all__ = [
     "HourSum",

@@ -18,6 +18,7 @@ from typing import Final
 import duckdb
 
 from taximeter_schemas.errors import LedgerUnavailable
+from taximeter_sinks.sql_text import sql_literal
 
 __all__ = ["ROW_GROUP", "load_extension", "open_for_reading", "open_for_writing"]
 
@@ -35,7 +36,7 @@ ROW_GROUP: Final = 20_480
 
 Of a transaction with more rows than that the whole groups go straight to their place
 and not into the log, and the last, unfilled group, which each checkpoint writes anew,
-is a sixth as large: a row costs half as much.
+is a sixth as large: storing a row costs half as much (docs/adr/0017-row-groups.md).
 """
 
 _Config = dict[str, str | bool | int | float | list[str]]
@@ -56,8 +57,7 @@ def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     """
     folder = files(f"duckdb_extension_{name}") / "extensions"
     file = folder / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
-    quoted = str(file).replace("'", "''")
-    connection.execute(f"LOAD '{quoted}'")
+    connection.execute(f"LOAD {sql_literal(str(file))}")
 
 
 def open_for_writing(
@@ -119,9 +119,10 @@ def _in_small_groups(path: Path, config: _Config) -> duckdb.DuckDBPyConnection:
         return _connected(path, config)
     try:
         (name,) = ledger.execute("SELECT current_database()").fetchall()[0]
-        file, quoted = str(path).replace("'", "''"), name.replace('"', '""')
+        quoted = name.replace('"', '""')
         ledger.execute(
-            f"ATTACH OR REPLACE '{file}' AS \"{quoted}\" (ROW_GROUP_SIZE {ROW_GROUP})"
+            f"ATTACH OR REPLACE {sql_literal(str(path))} "
+            f'AS "{quoted}" (ROW_GROUP_SIZE {ROW_GROUP})'
         )
     except BaseException:
         ledger.close()

@@ -17,6 +17,7 @@ import duckdb
 from taximeter_schemas.errors import ConfigurationError, QueryFailed, QueryRefused
 from taximeter_sinks.ledger_file import load_extension
 from taximeter_sinks.read_only import RULE, install_rule
+from taximeter_sinks.sql_text import sql_literal
 
 __all__ = [
     "QuackClient",
@@ -26,7 +27,6 @@ __all__ = [
     "ServerAway",
     "as_rows",
     "serve",
-    "sql_literal",
     "stop_serving",
 ]
 
@@ -177,15 +177,6 @@ def _translated(error: duckdb.Error) -> Exception:
     if isinstance(error, duckdb.IOException | duckdb.HTTPException):
         return ServerAway(words.splitlines()[0])
     return QueryFailed(words)
-
-
-def sql_literal(text: str) -> str:
-    """Return text as a SQL string: Quack takes whole queries, without parameters.
-
-    >>> sql_literal("it's")
-    "'it''s'"
-    """
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _require_free(host: str, port: int) -> None:

@@ -43,7 +43,6 @@ from taximeter_sinks.quack import (
     ServedLedger,
     ServerAway,
     as_rows,
-    sql_literal,
 )
 from taximeter_sinks.quick_sums import MISSTATED, QUICK_SINCE
 from taximeter_sinks.read_only import check_read_only
@@ -58,6 +57,7 @@ from taximeter_sinks.spend import (
     totals_query,
     unpriced_query,
 )
+from taximeter_sinks.sql_text import sql_literal
 from taximeter_sinks.tops import Top, tops_query
 
 __all__ = [

@@ -26,7 +26,7 @@ from taximeter_schemas.budgets import BudgetEvent, budget_event_adapter
 from taximeter_schemas.clock import SystemClock
 from taximeter_schemas.errors import ConfigurationError
 from taximeter_schemas.subjects import EACH
-from taximeter_sinks.quack import sql_literal
+from taximeter_sinks.sql_text import sql_literal
 
 __all__ = ["apply", "assign", "history", "remove"]
 

@@ -13,8 +13,8 @@ from taximeter.state import DataDir
 from taximeter_schemas.dead_letters import DeadLetter
 from taximeter_schemas.errors import BrokerUnavailable, LedgerUnavailable
 from taximeter_schemas.topics import Topics
-from taximeter_sinks.quack import sql_literal
 from taximeter_sinks.queries import Ledger
+from taximeter_sinks.sql_text import sql_literal
 
 __all__ = ["find_letter", "list_letters", "the_ledger"]
 
