@@ -201,10 +201,12 @@ class SinkSettings(MeasuredSettings):
         "while it is worked out, or fails. The rest of the process takes some 150 MiB.",
     )
     ledger_threads: int = Field(
-        2,
+        1,
         ge=1,
         le=64,
-        description="How many processors the sink's DuckDB may use for one report.",
+        description="How many processors the sink's DuckDB may use for one report. "
+        "With more than one, writing takes more of them too: a commit's own thread "
+        "polls while another one works. So only where some are idle.",
     )
 
 

@@ -61,7 +61,7 @@ class SinkConfig:
     quack_host: str = "localhost"
     quack_port: int = 0
     memory_limit: str = "512MB"
-    threads: int = 2
+    threads: int = 1
     flush_seconds: float = 0.25
     flush_bytes: int = 24 * 1024 * 1024
     poll_seconds: float = 0.1
