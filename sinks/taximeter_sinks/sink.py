@@ -15,12 +15,12 @@ from taximeter_schemas.topics import Topics
 from taximeter_sinks.consumer import RecordSource
 from taximeter_sinks.decode import Place, RawRecord
 from taximeter_sinks.duckdb_sink import DuckDBSink, Flushed, SinkWriteFailed
+from taximeter_sinks.pace import Pace
 from taximeter_sinks.quack import ServedLedger, serve, stop_serving
 
 __all__ = ["Backlog", "Progress", "Sink", "SinkConfig", "run_sink"]
 
 _log: Final = logging.getLogger(__name__)
-_REST: Final = 2.0
 
 
 class Sink(Protocol):
@@ -48,10 +48,11 @@ class Sink(Protocol):
 class SinkConfig:
     """What a sink needs to know.
 
-    `quack_port` 0 takes a free one. A flush is begun after `flush_seconds`, or twice
-    the time that the last one took if that is longer, and at the latest when
-    `flush_bytes` of records are waiting (some 25,000 calls: more than a row group of
-    the ledger, at which a row costs least).
+    `quack_port` 0 takes a free one. A flush is begun `flush_seconds` after the one
+    before, or, as long as records come in, after a rest of twice the time that one
+    took if that is longer; and at the latest when `flush_bytes` of records are waiting
+    (some 25,000 calls: more than a row group of the ledger, at which a row costs
+    least).
     """
 
     bootstrap: str
@@ -157,7 +158,7 @@ class _Loop:
             config.bootstrap, config.topics, sink.next_offsets()
         )
         self._flushing: asyncio.Task[None] | None = None
-        self._flush_at = 0.0
+        self._pace = Pace(config.flush_seconds, config.flush_bytes)
 
     async def run(self) -> None:
         # A crash after any step costs nothing but the work since step 3 of the round
@@ -169,7 +170,7 @@ class _Loop:
             self._sink.add(records)
             # 3. Rows and offsets in one transaction, in a thread. A crash before the
             #    commit leaves neither, after it both.
-            if self._is_due():
+            if self._is_due(quiet=not records):
                 await self._begin_flush()
         await self._flushed()
         if self._sink.pending_records:
@@ -191,16 +192,14 @@ class _Loop:
         except duckdb.Error as error:
             _log.debug("the ledger is served no more: %s", error)
 
-    def _is_due(self) -> bool:
-        if self._sink.pending_bytes >= self._config.flush_bytes:
-            return True
+    def _is_due(self, *, quiet: bool) -> bool:
         now = asyncio.get_running_loop().time()
-        return bool(self._sink.pending_records) and now >= self._flush_at
+        waiting = self._sink.pending_records, self._sink.pending_bytes
+        return self._pace.is_due(now, *waiting, quiet=quiet)
 
     async def _begin_flush(self) -> None:
         await self._flushed()  # one at a time: this is what bounds the memory
-        now = asyncio.get_running_loop().time()
-        self._flush_at = now + self._config.flush_seconds
+        self._pace.begun(asyncio.get_running_loop().time())
         self._flushing = asyncio.create_task(self._flush())
         await asyncio.sleep(0)  # the task takes the batch before more is added
 
@@ -220,9 +219,9 @@ class _Loop:
                 if self._stop.is_set():
                     return
             else:
-                # The longer a commit takes, the more it should carry.
-                took = now() - began
-                self._flush_at = max(self._flush_at, began + took + _REST * took)
+                ended = now()
+                self._pace.ended(began, ended)
+                took = ended - began
                 self._on_flush(Progress(flushed, took, await self._backlog()))
                 return
 
