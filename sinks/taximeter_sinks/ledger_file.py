@@ -31,6 +31,11 @@ _LOCKED: Final = "Could not set lock"
 # should not grow without need either.
 _CHECKPOINT_AT: Final = "64MB"
 
+# Two transactions of a group and a bit leave four groups where three would do. DuckDB's
+# checkpoints merge up to a hundred such stretches, and so write nearly every row once
+# more. One at a time is enough to clear away what was deleted.
+_MERGED_A_CHECKPOINT: Final = 1
+
 ROW_GROUP: Final = 20_480
 """How many rows the ledger's file keeps together; DuckDB's own number is 122,880.
 
@@ -74,6 +79,7 @@ def open_for_writing(
         "memory_limit": memory_limit,
         "threads": threads,
         "checkpoint_threshold": _CHECKPOINT_AT,
+        "max_vacuum_tasks": _MERGED_A_CHECKPOINT,
         "temp_directory": f"{path}.tmp",
     }
     deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS

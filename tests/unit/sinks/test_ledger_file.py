@@ -51,6 +51,18 @@ def test_a_file_with_large_groups_goes_on_in_small_ones(tmp_path: Path) -> None:
     assert (counts[0], max(counts[1:])) == (50_000, ROW_GROUP)
 
 
+def test_a_checkpoint_writes_few_groups_anew(tmp_path: Path) -> None:
+    """Of sixteen stretches that could be merged it merges one (DuckDB: all)."""
+    path = tmp_path / "ledger.duckdb"
+    ledger = open_for_writing(path, "512MB", 1)
+    ledger.execute("CREATE TABLE numbers (n BIGINT)")
+    for _ in range(32):
+        ledger.execute(f"INSERT INTO numbers FROM range({ROW_GROUP + 2_048})")
+    ledger.execute("CHECKPOINT")
+    ledger.close()
+    assert _groups(path).count(2_048) >= 28
+
+
 def test_every_session_begins_in_the_ledger(tmp_path: Path) -> None:
     """Also those that Quack opens; what does not fit into memory goes beside it."""
     path = tmp_path / "ledger.duckdb"
