@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from taximeter.allocation import keep_freed_memory
 from taximeter.broker.admin import ensure_topics
 from taximeter.cli.options import (
     bootstrap_option,
@@ -62,6 +63,7 @@ def command(
         metrics_port=metrics_port,
     )
     configure()
+    keep_freed_memory()
     fault_points.arm(os.environ)
     place = DataDir(settings.data)
     config = sink_config(settings, place)
