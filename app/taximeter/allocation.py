@@ -19,8 +19,9 @@ def keep_freed_memory(libc: object = _LIBC) -> bool:
     """Let freed memory be used again, instead of fetching it from the system anew.
 
     The system clears each page that it hands out. For a process that fills and frees
-    some hundred megabytes a second, as the sink does, that is a tenth of its time; it
-    stays some tens of megabytes larger for it.
+    memory all the time, as the sink does, that is about a tenth of its processor time
+    (docs/performance.md); it stays larger for it, by 256 MiB at most for each of
+    glibc's arenas.
 
     Returns:
         False where the C library has no such choice; everything works all the same.

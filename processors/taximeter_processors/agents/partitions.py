@@ -36,7 +36,7 @@ __all__ = ["OpenPartition", "PartitionWork", "Partitions"]
 
 log = logging.getLogger(__name__)
 
-# More than the ledger keeps together (20,480 rows): storing whole groups costs half.
+# More than the ledger keeps together (20,480 rows): a sink stores whole groups cheaper.
 _FLUSH_AT_EVENTS = 25_000
 # What a row costs by the time that it is summed up, stored, and in the ledger, about;
 # and the share of the time that this may take.
